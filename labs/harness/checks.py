@@ -1,0 +1,63 @@
+"""How a lab's grader.py says what it checks.
+
+    @check("children")
+    def children(lab: OperatorLab) -> None:
+        ...
+        raise Failed(tried=Text(...), saw=Text(...), expected=Text(...), hint=Text(...))
+
+lab.toml lists the checks in order, with titles, points and needs; grader.py gives each a function
+of the same id. A check that returns has passed. A check that raises Failed has failed; one that
+raises anything else is our fault and makes the verdict `internal`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from labs.harness.events import Text
+
+CheckFunction = Callable[[Any], None]
+_registry: dict[str, CheckFunction] = {}
+
+
+@dataclass
+class Failed(Exception):
+    """The learner's program did not do what the brief asks.
+
+    `tried` is what the grader did, `saw` what came of it, `expected` what the brief promises, and
+    `hint` one sentence computed from the learner's own state. `command` is what a person could
+    paste into a shell in the sandbox to see the same.
+    """
+
+    tried: Text
+    saw: Text
+    expected: Text
+    hint: Text
+    command: str = ""
+
+    def json(self) -> dict[str, Any]:
+        return {
+            "tried": self.tried.json(),
+            "saw": self.saw.json(),
+            "expected": self.expected.json(),
+            "hint": self.hint.json(),
+            "command": self.command,
+        }
+
+
+def check(id_: str) -> Callable[[CheckFunction], CheckFunction]:
+    """Register the function that decides check `id_` of the lab being loaded."""
+
+    def register(function: CheckFunction) -> CheckFunction:
+        if id_ in _registry:
+            raise ValueError(f"check {id_!r} is defined twice")
+        _registry[id_] = function
+        return function
+
+    return register
+
+
+def registered() -> dict[str, CheckFunction]:
+    return dict(_registry)

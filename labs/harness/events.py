@@ -1,0 +1,50 @@
+"""What a run tells while it goes on. One event is one JSON object; the page, the CLI and the
+finished log read the same ones.
+
+Every event has `seq` (from 1, without gaps), `at` (seconds since the run began) and `type`:
+
+- state       {state: building|leasing|grading|done}
+- step        {source: build|sandbox|grader, text: {zh, en}, command?, seconds?}
+- diagnostic  {tool: submission|gofmt|vet|build, file, line, column, message}   line 0: whole file
+- check       {check, status: running|passed|failed|skipped, seconds?, failure?}
+              failure = {tried: {zh, en}, saw: {zh, en}, expected: {zh, en}, hint: {zh, en}, command?}
+- log         {stream: build|operator, text}                                    learner's own words
+- timeline    {entries: [{at, source: audit|event|operator|grader|fault, text, object?}]}
+- verdict     {verdict, passed, total, points, of, seconds, reason: {zh, en}}
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+Event = dict[str, Any]
+Sink = Callable[[Event], None]
+
+
+@dataclass(frozen=True)
+class Text:
+    """The same sentence for both readers, each written by hand."""
+
+    zh: str
+    en: str
+
+    def json(self) -> dict[str, str]:
+        return {"zh": self.zh, "en": self.en}
+
+
+@dataclass
+class Emitter:
+    """Numbers and dates the events of one run and hands them to `sink`."""
+
+    sink: Sink
+    started: float = field(default_factory=time.monotonic)
+    seq: int = 0
+
+    def emit(self, type_: str, **fields: Any) -> None:
+        self.seq += 1
+        at = round(time.monotonic() - self.started, 3)
+        plain = {k: v.json() if isinstance(v, Text) else v for k, v in fields.items()}
+        self.sink({"seq": self.seq, "at": at, "type": type_, **plain})
