@@ -20,6 +20,7 @@ from labs.harness.events import Text
 
 CheckFunction = Callable[[Any], None]
 _registry: dict[str, CheckFunction] = {}
+_preparations: list[CheckFunction] = []
 
 
 @dataclass
@@ -61,3 +62,21 @@ def check(id_: str) -> Callable[[CheckFunction], CheckFunction]:
 
 def registered() -> dict[str, CheckFunction]:
     return dict(_registry)
+
+
+def prepare(function: CheckFunction) -> CheckFunction:
+    """Register what runs once before the first check, say to install the lab's CRD. Its failure is ours."""
+    if _preparations:
+        raise ValueError("a lab has one @prepare function")
+    _preparations.append(function)
+    return function
+
+
+def preparation() -> CheckFunction | None:
+    return _preparations[0] if _preparations else None
+
+
+def forget() -> None:
+    """Empty the registry, before another lab's grader is loaded into the same process."""
+    _registry.clear()
+    _preparations.clear()

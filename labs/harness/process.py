@@ -1,0 +1,135 @@
+"""The learner's operator, as the grader's checks handle it.
+
+The grader cannot start processes of the host: each call here is a request that the engine carries
+out in a jail of its own (see protocol.py).
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Ask = Callable[..., dict[str, Any]]
+
+
+class CrashedAtStart(Exception):
+    """The learner's program ended before it ever spoke to the API server: verdict `error`."""
+
+    def __init__(self, exit_: Exit, log: str) -> None:
+        super().__init__(f"exit {exit_.code} {exit_.stopped_by}")
+        self.exit, self.log = exit_, log
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How it ended: `code` is None when it was killed; `stopped_by` then says by which limit, or by us."""
+
+    code: int | None
+    stopped_by: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of its output; `at` is when it was received (Unix seconds)."""
+
+    at: float
+    text: str
+
+
+class Operator:
+    """One learner program. At most one instance runs at a time."""
+
+    def __init__(self, ask: Ask, connected: Callable[[], bool]) -> None:
+        self._ask, self._connected = ask, connected
+        self._changed = threading.Condition()
+        self._lines: deque[Line] = deque(maxlen=20_000)
+        self._running = False
+        self._number = 0
+        self._exit = Exit(None)
+        self._ever_connected = False
+
+    @property
+    def running(self) -> bool:
+        return self._running
+
+    @property
+    def lines(self) -> list[Line]:
+        """Everything it printed in this run, all instances."""
+        with self._changed:
+            return list(self._lines)
+
+    def start(self, env: Mapping[str, str] | None = None, connect_within: float = 10.0) -> None:
+        """Start it and wait for its first request to the API server.
+
+        Raises CrashedAtStart when it ends before any instance ever connected, TimeoutError when it
+        runs and stays silent. Must not be running.
+        """
+        self.launch(env)
+        self.wait_connected(connect_within)
+
+    def launch(self, env: Mapping[str, str] | None = None) -> None:
+        """Start it and return at once."""
+        if self._running:
+            raise RuntimeError("the operator is running already")
+        with self._changed:
+            self._number += 1
+            self._running = True
+        self._ask("start_operator", process=self._number, env=dict(env or {}))
+
+    def wait_connected(self, timeout: float = 10.0) -> None:
+        """Returns once this instance has asked the API server for something; see start()."""
+        deadline = time.monotonic() + timeout
+        while not self._connected():
+            with self._changed:
+                self._changed.wait_for(lambda: not self._running, timeout=0.05)
+            if not self._running and not self._connected():
+                if self._ever_connected:
+                    return
+                raise CrashedAtStart(self._exit, self.log_tail())
+            if time.monotonic() > deadline:
+                raise TimeoutError("the operator runs, but asks the API server for nothing")
+        self._ever_connected = True
+
+    def stop(self, timeout: float = 10.0) -> Exit:
+        """SIGTERM; gives how it ended. Raises TimeoutError when it does not end; it is left running."""
+        if self._running:
+            self._ask("stop_operator", process=self._number)
+        return self.wait_exit(timeout)
+
+    def kill(self) -> Exit:
+        """SIGKILL, to be sure that nothing of it runs on. Idempotent."""
+        if self._running:
+            self._ask("kill_operator", process=self._number)
+        return self.wait_exit(10.0)
+
+    def restart(self, env: Mapping[str, str] | None = None, connect_within: float = 10.0) -> None:
+        """kill() and start()."""
+        self.kill()
+        self.start(env, connect_within)
+
+    def wait_exit(self, timeout: float) -> Exit:
+        """How it ended; raises TimeoutError while it still runs."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: not self._running, timeout):
+                raise TimeoutError("the operator is still running")
+            return self._exit
+
+    def log_tail(self, count: int = 20) -> str:
+        """Its last lines, joined."""
+        return "\n".join(line.text for line in self.lines[-count:])
+
+    def on_output(self, text: str) -> None:
+        """The engine passes on one line (called by the protocol's reader)."""
+        with self._changed:
+            self._lines.append(Line(time.time(), text))
+
+    def on_exit(self, process: int, code: int | None, stopped_by: str) -> None:
+        """The engine says that an instance ended (called by the protocol's reader)."""
+        with self._changed:
+            if process == self._number:
+                self._running, self._exit = False, Exit(code, stopped_by)
+                self._changed.notify_all()
