@@ -1,0 +1,217 @@
+"""Start commands in jails. The caller's side of sandboxes/keeper."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
+
+from sandboxes.interface import Completed, StartFailed, Unavailable
+from sandboxes.jail.model import Command
+
+_KEEPER = Path(__file__).resolve().parents[1] / "keeper" / "__main__.py"
+_FIRST_UID, _UIDS = 61_000, 4_000
+_TAIL_BYTES = 64 * 1024
+_READ_BYTES = 64 * 1024
+_SYSTEM_LINKS = (("/bin", "usr/bin"), ("/sbin", "usr/sbin"), ("/lib", "usr/lib"), ("/lib64", "usr/lib64"))
+
+OnOutput = Callable[[bytes], None]
+
+
+def bubblewrap() -> str:
+    """The path of bwrap. Raises Unavailable with the remedy."""
+    found = shutil.which("bwrap", path=os.environ.get("PATH", "") + ":/usr/bin:/usr/local/bin")
+    if not found:
+        raise Unavailable("bubblewrap is missing: apt-get install bubblewrap")
+    return found
+
+
+def _spec(command: Command) -> dict[str, Any]:
+    root = os.geteuid() == 0
+    limits = command.limits
+    name = re.sub(r"[^a-z0-9-]", "-", command.label.lower())[:40]
+    binds = [(str(b.source), b.dest) for b in command.binds]
+    if command.system:
+        binds.insert(0, ("/usr", "/usr"))
+    return {
+        "id": f"{name}-{secrets.token_hex(4)}",
+        "bwrap": bubblewrap(),
+        "root": root,
+        # an own uid for every jail; without root the one that the user namespace maps
+        "uid": _FIRST_UID + secrets.randbelow(_UIDS) if root else 0,
+        "argv": list(command.argv),
+        "env": dict(command.env),
+        "cwd": command.cwd,
+        "binds": binds,
+        "links": _SYSTEM_LINKS if command.system else (),
+        "overlays": [{"lower": str(o.lower), "dest": o.dest, "seed": dict(o.seed)} for o in command.overlays],
+        "files": [(name, len(content)) for name, content in command.files.items()],
+        "limits": {
+            "memory_bytes": limits.memory_bytes,
+            "processes": limits.processes,
+            "cpus": limits.cpus,
+            "cpu_seconds": limits.cpu_seconds,
+            "wall_seconds": limits.wall_seconds,
+            "disk_bytes": limits.disk_bytes,
+            "open_files": limits.open_files,
+        },
+        "netns": command.network,
+        "export": command.export is not None,
+    }
+
+
+class Process:
+    """A command that runs in a jail. `stdin` is there when it was asked for; `wait` may be called often."""
+
+    def __init__(self, command: Command, stdin: bool = False, on_output: OnOutput | None = None) -> None:
+        spec = _spec(command)
+        self.id: str = spec["id"]
+        self._limit = command.limits.output_bytes
+        self._on_output = on_output
+        self._output = bytearray()
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._result: Completed | None = None
+        self._broken = ""
+        self._answers: list[dict[str, Any]] = []
+        ours, theirs = socket.socketpair()
+        export = os.open(command.export, os.O_WRONLY | os.O_TRUNC) if command.export else -1
+        descriptors = [theirs.fileno()] + ([export] if export >= 0 else [])
+        self._keeper = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_KEEPER), str(theirs.fileno()), str(export)],
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=descriptors,
+            start_new_session=True,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
+        )
+        theirs.close()
+        if export >= 0:
+            os.close(export)
+        self._control = ours
+        self.stdin: IO[bytes] | None = self._keeper.stdin
+        self._send_spec(spec, command)
+        self._reader = threading.Thread(target=self._read, name=f"output of {self.id}", daemon=True)
+        self._reader.start()
+        threading.Thread(target=self._await_result, name=f"end of {self.id}", daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """The keeper's pid. Its life is the jail's life."""
+        return self._keeper.pid
+
+    @property
+    def running(self) -> bool:
+        return not self._ended.is_set()
+
+    def output(self) -> bytes:
+        """What came so far, up to the output limit (or the last 64 KiB where there is none)."""
+        with self._lock:
+            return bytes(self._output)
+
+    def wait(self, timeout: float | None = None) -> Completed | None:
+        """The result, or None when it has not ended within `timeout`. Raises StartFailed when the jail broke."""
+        if not self._ended.wait(timeout):
+            return None
+        if self._result is None:
+            raise StartFailed(f"the jail could not be kept: {self._broken}", self.output().decode(errors="replace"))
+        return self._result
+
+    def terminate(self) -> None:
+        """SIGTERM to the command itself."""
+        self._say(b"t")
+
+    def interrupt(self) -> None:
+        self._say(b"i")
+
+    def kill(self, timeout: float = 15.0) -> None:
+        """End everything in the jail at once and wait until it is removed. Idempotent."""
+        self._say(b"k")
+        self._ended.wait(timeout)
+
+    def freeze(self, frozen: bool) -> None:
+        """Stop the processes from being scheduled, or let them go on."""
+        self._say(b"f" if frozen else b"g")
+
+    def _say(self, word: bytes) -> None:
+        with contextlib.suppress(OSError):
+            self._control.sendall(word)
+
+    def _send_spec(self, spec: dict[str, Any], command: Command) -> None:
+        text = json.dumps(spec).encode()
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._control.sendall(len(text).to_bytes(8, "big") + text)
+            for content in command.files.values():
+                self._control.sendall(content)
+
+    def _read(self) -> None:
+        stream = self._keeper.stdout
+        assert stream is not None
+        said = False
+        while part := os.read(stream.fileno(), _READ_BYTES):
+            room = self._keep(part)
+            if self._on_output and (room > 0 or not self._limit):
+                self._on_output(part[:room] if self._limit else part)
+            if self._limit and room < len(part) and not said:
+                said = True
+                self._say(b"o")
+        stream.close()
+
+    def _keep(self, part: bytes) -> int:
+        """Store what fits; how much of `part` that was."""
+        with self._lock:
+            if self._limit:
+                room = max(0, self._limit - len(self._output))
+                self._output += part[:room]
+                return min(room, len(part))
+            self._output += part
+            del self._output[:-_TAIL_BYTES]
+            return len(part)
+
+    def _await_result(self) -> None:
+        answer: dict[str, Any] = {}
+        with contextlib.suppress(OSError), self._control.makefile("rb") as lines:
+            for line in lines:
+                answer = json.loads(line)
+                if "frozen" not in answer:
+                    break
+        self._keeper.wait()
+        # the pipe ends when the jail has; a reader that lags still has to see the last words
+        self._reader.join(10)
+        self._control.close()
+        if "seconds" in answer:
+            self._result = Completed(output=self.output(), **answer)
+        else:
+            last = self.output().decode(errors="replace").strip().rpartition("\n")[2]
+            self._broken = answer.get("broken", "") or last or "the keeper was killed"
+        self._ended.set()
+
+
+def start(command: Command, stdin: bool = False, on_output: OnOutput | None = None) -> Process:
+    """Start `command` and return at once. `on_output` is called from a thread of the process's own."""
+    return Process(command, stdin=stdin, on_output=on_output)
+
+
+def run(command: Command, stdin: bytes = b"", on_output: OnOutput | None = None) -> Completed:
+    """Run `command` to its end. Limits are results; raises StartFailed when the jail itself broke."""
+    process = start(command, stdin=bool(stdin), on_output=on_output)
+    try:
+        if process.stdin:
+            with contextlib.suppress(BrokenPipeError), process.stdin as pipe:
+                pipe.write(stdin)
+        result = process.wait()
+    finally:
+        process.kill()
+    assert result is not None
+    return result

@@ -1,0 +1,273 @@
+"""Keep one jail: read the spec from the control socket, start, watch, clean up, report.
+
+Usage: __main__.py CONTROL_FD EXPORT_FD (-1: nothing is exported).
+
+The caller may die at any moment: the control socket then reads as closed and all of it is removed.
+If the keeper itself is killed, bubblewrap dies with it and the reaper removes the cgroup.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import resource
+import select
+import signal
+import socket
+import sys
+import time
+from typing import Any
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+
+from sandboxes.keeper import linux, mounts, seccomp  # noqa: E402
+from sandboxes.keeper.cgroup import Cgroup  # noqa: E402
+
+EXPORT_FD = 9
+_SECCOMP_FD = 10
+_INFO_FD = 11
+_CPU_POLL_SECONDS = 0.25
+
+
+def _read_exactly(control: socket.socket, count: int) -> bytes:
+    parts = []
+    while count:
+        part = control.recv(min(count, 1 << 20))
+        if not part:
+            raise SystemExit(0)
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def receive(control: socket.socket) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The spec, and the files that follow it in the order and the sizes that it names."""
+    length = int.from_bytes(_read_exactly(control, 8), "big")
+    spec: dict[str, Any] = json.loads(_read_exactly(control, length))
+    return spec, {name: _read_exactly(control, size) for name, size in spec["files"]}
+
+
+def _bubblewrap(spec: dict[str, Any], layout: list[str]) -> list[str]:
+    argv = [spec["bwrap"], "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    if not spec["netns"]:
+        argv.append("--unshare-net")
+    argv += ["--uid", "1000", "--gid", "1000", "--hostname", "lab", "--disable-userns", "--die-with-parent"]
+    argv += ["--cap-drop", "ALL", "--new-session", "--proc", "/proc", "--dev", "/dev", *layout]
+    for link, target in spec["links"]:
+        argv += ["--symlink", target, link]
+    argv += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", spec["cwd"], "--clearenv"]
+    for key, value in spec["env"].items():
+        argv += ["--setenv", key, value]
+    return [*argv, "--seccomp", str(_SECCOMP_FD), "--info-fd", str(_INFO_FD), "--", *spec["argv"]]
+
+
+def _limit(spec: dict[str, Any]) -> None:
+    limits = spec["limits"]
+    pairs = [
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_NOFILE, limits["open_files"]),
+        (resource.RLIMIT_FSIZE, limits["disk_bytes"]),
+    ]
+    if limits["cpu_seconds"]:
+        pairs.append((resource.RLIMIT_CPU, int(limits["cpu_seconds"]) + 1))
+    for which, value in pairs:
+        resource.setrlimit(which, (value, value))
+
+
+def _become(spec: dict[str, Any], cgroup: Cgroup, argv: list[str]) -> None:
+    """In the child: join the cgroup, take the limits and the uid, turn into bubblewrap."""
+    try:
+        # an ignored signal stays ignored over exec, and the command could not be asked to stop
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(number, signal.SIG_DFL)
+        cgroup.join()
+        _limit(spec)
+        if spec["root"]:
+            os.setgroups([])
+            os.setresgid(spec["uid"], spec["uid"], spec["uid"])
+            os.setresuid(spec["uid"], spec["uid"], spec["uid"])
+        linux.die_with_parent(signal.SIGKILL)
+        os.closerange(12, 4096)
+        os.execve(argv[0], argv, {"PATH": "/usr/bin:/bin"})
+    except BaseException as error:
+        os.write(2, f"keeper: {error}\n".encode())
+    os._exit(125)
+
+
+def _prepare_descriptors() -> int:
+    """Put the seccomp filter at 10 and bubblewrap's info pipe at 11; return the pipe's reading end."""
+    filter_fd = os.memfd_create("seccomp", 0)
+    os.write(filter_fd, seccomp.program())
+    os.lseek(filter_fd, 0, os.SEEK_SET)
+    reading, writing = os.pipe()
+    # above the fixed numbers first, or one could be overwritten by the other
+    high = [os.dup2(fd, number, inheritable=False) for fd, number in ((filter_fd, 30), (writing, 31), (reading, 32))]
+    for fd in (filter_fd, writing, reading):
+        os.close(fd)
+    os.dup2(high[0], _SECCOMP_FD, inheritable=True)
+    os.dup2(high[1], _INFO_FD, inheritable=True)
+    os.close(high[0])
+    os.close(high[1])
+    return high[2]
+
+
+def _child_of_first(info_fd: int) -> int:
+    """The jailed command's pid outside: the only child of the jail's first process. 0 when it has ended."""
+    text = b""
+    while part := os.read(info_fd, 4096):
+        text += part
+        with contextlib.suppress(ValueError):
+            first = json.loads(text)["child-pid"]
+            with contextlib.suppress(OSError), open(f"/proc/{first}/task/{first}/children") as f:
+                return int((f.read().split() or ["0"])[0])
+            return 0
+    return 0
+
+
+class Keeper:
+    def __init__(self, control: socket.socket, spec: dict[str, Any], files: dict[str, bytes]) -> None:
+        self.control = control
+        self.spec = spec
+        self.stopped_by = ""
+        self.started = time.monotonic()
+        self.closing = False
+        started = linux.start_time(os.getpid())
+        self.cgroup = Cgroup(f"{spec['id']}.{os.getpid()}.{started}")
+        self.info_fd = -1
+        self.command_pid = 0
+        self.files = files
+
+    def start(self) -> int:
+        spec, limits = self.spec, self.spec["limits"]
+        self.cgroup.create(limits["memory_bytes"], limits["processes"], limits["cpus"])
+        if spec["netns"]:
+            fd = os.open(spec["netns"], os.O_RDONLY)
+            linux.setns(fd, linux.CLONE_NEWNET)
+            os.close(fd)
+        if spec["root"]:
+            linux.unshare(linux.CLONE_NEWNS)
+        else:
+            _enter_own_user_namespace()
+        argv = _bubblewrap(spec, mounts.lay_out(spec, self.files))
+        self.files = {}
+        self.info_fd = _prepare_descriptors()
+        pid = os.fork()
+        if pid == 0:
+            _become(spec, self.cgroup, argv)
+        for fd in (_SECCOMP_FD, _INFO_FD, 0, 1):
+            os.close(fd)
+        if spec["export"]:
+            os.close(EXPORT_FD)
+        return pid
+
+    def watch(self, pid: int) -> int | None:
+        """Wait for the end, a limit or the caller. Returns the exit status of bubblewrap."""
+        pidfd = os.pidfd_open(pid)
+        while True:
+            ready, _, _ = select.select([pidfd, self.control], [], [], self._patience())
+            if pidfd in ready:
+                return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            if self.control in ready:
+                self._obey()
+            self._apply_limits()
+            if self.stopped_by:
+                self.cgroup.kill()
+                with contextlib.suppress(OSError):
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+                os.waitpid(pid, 0)
+                return None
+
+    def _patience(self) -> float | None:
+        limits = self.spec["limits"]
+        waits = [_CPU_POLL_SECONDS] if limits["cpu_seconds"] else []
+        if limits["wall_seconds"]:
+            waits.append(max(0.0, self.started + limits["wall_seconds"] - time.monotonic()))
+        return min(waits) if waits else None
+
+    def _apply_limits(self) -> None:
+        limits = self.spec["limits"]
+        if limits["wall_seconds"] and time.monotonic() - self.started >= limits["wall_seconds"]:
+            self.stopped_by = self.stopped_by or "wall"
+        if limits["cpu_seconds"] and self.cgroup.cpu_seconds() >= limits["cpu_seconds"]:
+            self.stopped_by = self.stopped_by or "cpu"
+
+    def _obey(self) -> None:
+        """Single letters from the caller: k kill, o output limit, t SIGTERM, i SIGINT, f freeze, g go on."""
+        words = self.control.recv(64)
+        if not words:
+            self.closing = True
+            self.stopped_by = "closed"
+        for word in words.decode("ascii", "replace"):
+            if word == "k":
+                self.stopped_by = self.stopped_by or "closed"
+            elif word == "o":
+                self.stopped_by = self.stopped_by or "output"
+            elif word in "ti":
+                self._signal(signal.SIGTERM if word == "t" else signal.SIGINT)
+            elif word in "fg":
+                self.cgroup.freeze(word == "f")
+                self.control.sendall(json.dumps({"frozen": word == "f"}).encode() + b"\n")
+
+    def _signal(self, number: int) -> None:
+        if self.info_fd >= 0:
+            self.command_pid = _child_of_first(self.info_fd)
+            os.close(self.info_fd)
+            self.info_fd = -1
+        if self.command_pid:
+            with contextlib.suppress(OSError):
+                os.kill(self.command_pid, number)
+
+    def result(self, status: int | None) -> dict[str, Any]:
+        if self.cgroup.out_of_memory() and status != 0:
+            self.stopped_by = self.stopped_by or "memory"
+        elif status == 128 + signal.SIGXCPU or (status == 137 and self._used_up_cpu()):
+            self.stopped_by = self.stopped_by or "cpu"
+        return {
+            "exit_code": None if self.stopped_by else status,
+            "stopped_by": self.stopped_by,
+            "seconds": round(time.monotonic() - self.started, 4),
+            "memory_peak_bytes": self.cgroup.memory_peak(),
+            "cpu_seconds": round(self.cgroup.cpu_seconds(), 4),
+        }
+
+    def _used_up_cpu(self) -> bool:
+        limit = self.spec["limits"]["cpu_seconds"]
+        return bool(limit) and self.cgroup.cpu_seconds() >= limit
+
+
+def _enter_own_user_namespace() -> None:
+    """Without root: a user namespace in which this user is root over the mounts made next."""
+    uid, gid = os.getuid(), os.getgid()
+    linux.unshare(linux.CLONE_NEWUSER | linux.CLONE_NEWNS)
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+        with open(f"/proc/self/{name}", "w") as f:
+            f.write(text)
+
+
+def main() -> int:
+    # a terminal's Ctrl-C goes to the whole group; the caller decides when a jail ends
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    control_fd, export_fd = int(sys.argv[1]), int(sys.argv[2])
+    # out of the way of the fixed numbers, and closed on exec
+    control = socket.socket(fileno=fcntl.fcntl(control_fd, fcntl.F_DUPFD_CLOEXEC, 40))
+    os.close(control_fd)
+    if export_fd >= 0:
+        os.dup2(export_fd, EXPORT_FD, inheritable=True)
+        if export_fd != EXPORT_FD:
+            os.close(export_fd)
+    keeper = Keeper(control, *receive(control))
+    answer: dict[str, Any]
+    try:
+        answer = keeper.result(keeper.watch(keeper.start()))
+    except Exception as error:
+        answer = {"broken": f"{type(error).__name__}: {error}"}
+    finally:
+        keeper.cgroup.remove()
+    with contextlib.suppress(OSError):
+        control.sendall(json.dumps(answer).encode() + b"\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""One cgroup for one jail, on cgroup v1 and v2.
+
+The folder's name carries the keeper's pid and start time, so that a reaper can tell a living
+jail from what a crash left behind: `lastmile/<id>.<pid>.<start time>`.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from sandboxes.keeper.linux import start_time
+
+ROOT = Path("/sys/fs/cgroup")
+PARENT = "lastmile"
+_V1_CONTROLLERS = ("memory", "pids", "cpu", "cpuacct", "freezer")
+_PERIOD_US = 100_000
+
+
+def version() -> int:
+    """1 or 2, or 0 when cgroups cannot be written here."""
+    if (ROOT / "cgroup.controllers").exists():
+        return 2 if os.access(ROOT, os.W_OK) else 0
+    usable = all(os.access(ROOT / c, os.W_OK) for c in ("memory", "pids"))
+    return 1 if usable else 0
+
+
+def _write(path: Path, value: object) -> None:
+    path.write_text(str(value))
+
+
+def _read_fields(path: Path) -> dict[str, int]:
+    with contextlib.suppress(OSError, ValueError):
+        return {k: int(v) for k, v in (line.split()[:2] for line in path.read_text().splitlines())}
+    return {}
+
+
+def _read_int(path: Path) -> int:
+    with contextlib.suppress(OSError, ValueError):
+        return int(path.read_text())
+    return 0
+
+
+class Cgroup:
+    """`Cgroup(name)` names it; `create` makes it; `remove` kills what is left in it and removes it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.version = version()
+        if self.version == 2:
+            self.folders = {"": ROOT / PARENT / name}
+        elif self.version == 1:
+            self.folders = {c: ROOT / c / PARENT / name for c in _V1_CONTROLLERS if (ROOT / c).is_dir()}
+        else:
+            self.folders = {}
+
+    def _folder(self, controller: str) -> Path:
+        return self.folders.get(controller) or self.folders.get("") or Path("/nonexistent")
+
+    def create(self, memory: int, processes: int, cpus: float) -> None:
+        if self.version == 2:
+            self._enable_v2()
+        for folder in self.folders.values():
+            folder.mkdir(parents=True, exist_ok=True)
+        quota = max(1000, int(cpus * _PERIOD_US))
+        if self.version == 2:
+            base = self.folders[""]
+            _write(base / "memory.max", memory)
+            with contextlib.suppress(OSError):
+                _write(base / "memory.swap.max", 0)
+            _write(base / "pids.max", processes)
+            _write(base / "cpu.max", f"{quota} {_PERIOD_US}")
+        elif self.version == 1:
+            _write(self.folders["memory"] / "memory.limit_in_bytes", memory)
+            with contextlib.suppress(OSError):
+                _write(self.folders["memory"] / "memory.memsw.limit_in_bytes", memory)
+            _write(self.folders["pids"] / "pids.max", processes)
+            with contextlib.suppress(KeyError):
+                _write(self.folders["cpu"] / "cpu.cfs_period_us", _PERIOD_US)
+                _write(self.folders["cpu"] / "cpu.cfs_quota_us", quota)
+
+    def _enable_v2(self) -> None:
+        parent = ROOT / PARENT
+        parent.mkdir(exist_ok=True)
+        for folder in (ROOT, parent):
+            for controller in ("memory", "pids", "cpu"):
+                with contextlib.suppress(OSError):
+                    _write(folder / "cgroup.subtree_control", f"+{controller}")
+
+    def join(self) -> None:
+        """Put the calling process in. Called in the child, between fork and exec."""
+        for folder in self.folders.values():
+            _write(folder / "cgroup.procs", 0)
+
+    def pids(self) -> list[int]:
+        try:
+            text = (self._folder("pids") / "cgroup.procs").read_text()
+        except OSError:
+            return []
+        return [int(x) for x in text.split()]
+
+    def freeze(self, frozen: bool) -> None:
+        if self.version == 2:
+            _write(self.folders[""] / "cgroup.freeze", int(frozen))
+        elif "freezer" in self.folders:
+            _write(self.folders["freezer"] / "freezer.state", "FROZEN" if frozen else "THAWED")
+
+    def cpu_seconds(self) -> float:
+        if self.version == 2:
+            return _read_fields(self.folders[""] / "cpu.stat").get("usage_usec", 0) / 1e6
+        return _read_int(self._folder("cpuacct") / "cpuacct.usage") / 1e9
+
+    def memory_peak(self) -> int:
+        name = "memory.peak" if self.version == 2 else "memory.max_usage_in_bytes"
+        return _read_int(self._folder("memory") / name)
+
+    def out_of_memory(self) -> bool:
+        name = "memory.events" if self.version == 2 else "memory.oom_control"
+        return _read_fields(self._folder("memory") / name).get("oom_kill", 0) > 0
+
+    def kill(self) -> None:
+        """End every process in it, also while it forks: frozen, killed, thawed, until none is left."""
+        with contextlib.suppress(OSError):
+            (self._folder("") / "cgroup.kill").write_text("1")
+        deadline = time.monotonic() + 10
+        while (pids := self.pids()) and time.monotonic() < deadline:
+            with contextlib.suppress(OSError):
+                self.freeze(True)
+            waiting = [fd for pid in pids if (fd := _kill(pid)) is not None]
+            with contextlib.suppress(OSError):
+                self.freeze(False)
+            _await_exit(waiting)
+
+    def remove(self) -> None:
+        self.kill()
+        for folder in self.folders.values():
+            _rmdir(folder)
+
+
+def _kill(pid: int) -> int | None:
+    """SIGKILL by pidfd, so that a pid used anew is never hit; the fd to wait on, or None when gone."""
+    try:
+        fd = os.pidfd_open(pid)
+        signal.pidfd_send_signal(fd, signal.SIGKILL)
+    except OSError:
+        return None
+    return fd
+
+
+def _await_exit(pidfds: list[int]) -> None:
+    poll = select.poll()
+    for fd in pidfds:
+        poll.register(fd, select.POLLIN)
+    if pidfds:
+        poll.poll(200)
+    for fd in pidfds:
+        os.close(fd)
+
+
+def _rmdir(folder: Path) -> None:
+    # a cgroup stays busy for some milliseconds after its last process was reaped; there is no event to wait on
+    deadline = time.monotonic() + 2
+    while True:
+        try:
+            folder.rmdir()
+            return
+        except FileNotFoundError:
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.002)
+
+
+def left_behind() -> Iterator[Cgroup]:
+    """Cgroups whose keeper is gone. The reaper removes them."""
+    parents = [ROOT / PARENT] if version() == 2 else [ROOT / c / PARENT for c in _V1_CONTROLLERS]
+    names = {entry.name for parent in parents if parent.is_dir() for entry in parent.iterdir() if entry.is_dir()}
+    for name in sorted(names):
+        rest, _, started = name.rpartition(".")
+        pid = rest.rpartition(".")[2]
+        if pid.isdigit() and start_time(int(pid)) != started:
+            yield Cgroup(name)
