@@ -48,6 +48,17 @@ class Failed(Exception):
         }
 
 
+class NotInTime(TimeoutError):
+    """A wait of the grader ran out because the learner's program did not do its part.
+
+    A check that lets it through has failed, with `what` as what was seen.
+    """
+
+    def __init__(self, what: Text) -> None:
+        super().__init__(what.en)
+        self.what = what
+
+
 def check(id_: str) -> Callable[[CheckFunction], CheckFunction]:
     """Register the function that decides check `id_` of the lab being loaded."""
 

@@ -15,6 +15,7 @@ Every event has `seq` (from 1, without gaps), `at` (seconds since the run began)
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -37,14 +38,16 @@ class Text:
 
 @dataclass
 class Emitter:
-    """Numbers and dates the events of one run and hands them to `sink`."""
+    """Numbers and dates the events of one run and hands them to `sink`, one at a time, from any thread."""
 
     sink: Sink
     started: float = field(default_factory=time.monotonic)
     seq: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def emit(self, type_: str, **fields: Any) -> None:
-        self.seq += 1
-        at = round(time.monotonic() - self.started, 3)
         plain = {k: v.json() if isinstance(v, Text) else v for k, v in fields.items()}
-        self.sink({"seq": self.seq, "at": at, "type": type_, **plain})
+        with self._lock:
+            self.seq += 1
+            at = round(time.monotonic() - self.started, 3)
+            self.sink({"seq": self.seq, "at": at, "type": type_, **plain})

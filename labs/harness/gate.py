@@ -9,17 +9,20 @@ from typing import Any, Literal
 
 import httpx
 
-FaultKind = Literal["conflict", "500", "503", "timeout", "reset", "drop_after_write"]
+FaultKind = Literal["conflict", "429", "500", "503", "504", "reset", "drop_after_write", "block"]
+_LONG_POLL = 5.0
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Answer some of the operator's requests with an error.
+    """Disturb some of the operator's requests. Empty fields match all.
 
-    `verb` is get|list|watch|create|update|patch|delete or "*"; `resource` is "statefulsets" or
-    "databases/status", or "*". `count` bounds how often it strikes (0: without bound),
-    `probability` decides each time, drawn from the seed.
-    drop_after_write lets the write happen and then breaks the connection: the operator cannot know.
+    `verb` is get|list|watch|create|update|patch|delete, or "write" for all that change something;
+    `resource` is "statefulsets", "databases/status" or "databases/*". The first `skip` matching
+    requests pass, then at most `count` are disturbed (0: without bound), each with `probability`
+    drawn from the seed. drop_after_write lets the write happen and then breaks the connection: the
+    operator cannot know. block holds the request until resume(), which cuts its connection: the write
+    does not happen.
     """
 
     verb: str
@@ -27,15 +30,24 @@ class Fault:
     kind: FaultKind
     probability: float = 1.0
     count: int = 0
+    skip: int = 0
+    namespace: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True)
 class GateRequest:
-    """One request of the operator as apigate saw it; `fault` is "" when it was let through."""
+    """One request of the operator as apigate saw it.
+
+    `fault` is "" when it was let through; `at` and `ended` are Unix seconds. It is entered when it has
+    been answered (a blocked one when it arrives; a watch when it ends).
+    """
 
     seq: int
-    at: str
+    at: float
+    ended: float
     verb: str
+    group: str
     resource: str
     subresource: str
     namespace: str
@@ -48,40 +60,43 @@ class GateRequest:
     def writes(self) -> bool:
         return self.verb in ("create", "update", "patch", "delete", "deletecollection")
 
+    def __str__(self) -> str:
+        what = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+        fault = f" ({self.fault})" if self.fault else ""
+        return f"{self.verb} {what} {f'{self.namespace}/{self.name}'.strip('/')} → {self.code}{fault}"
+
 
 class Gate:
     """apigate's control port."""
 
     def __init__(self, url: str, token: str) -> None:
-        self._http = httpx.Client(
-            base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=5.0, trust_env=False
-        )
+        heads = {"Authorization": f"Bearer {token}"}
+        self._http = httpx.Client(base_url=url, headers=heads, timeout=5.0 + _LONG_POLL, trust_env=False)
 
     def close(self) -> None:
         self._http.close()
 
-    def faults(self, rules: Sequence[Fault], seed: int) -> None:
+    def faults(self, rules: Sequence[Fault], seed: int = 1) -> None:
         """Replace the rules in force. The same seed and the same requests give the same faults."""
         body = [asdict(rule) for rule in rules]
         self._http.put("/faults", params={"seed": seed}, json=body).raise_for_status()
 
     def clear(self) -> None:
-        """No more faults, and writes are not held."""
-        self.faults([], 0)
-        self.resume()
+        """No more faults; what is blocked is let go (its connection is cut)."""
+        self.faults([])
+        self._http.put("/resume").raise_for_status()
 
     def pause(self) -> None:
-        """Hold every write of the operator until resume(); reads and watches go on."""
-        self._http.put("/pause").raise_for_status()
+        """Hold every write of the operator from now on; reads and watches go on. Replaces the rules."""
+        self.faults([Fault("write", "", "block")])
 
     def resume(self) -> None:
-        self._http.put("/resume").raise_for_status()
+        """End a pause; the same as clear()."""
+        self.clear()
 
     def requests(self, since: int = 0) -> list[GateRequest]:
         """The operator's requests with a sequence number above `since`, oldest first."""
-        answer = self._http.get("/requests", params={"since": since})
-        answer.raise_for_status()
-        return [_request(row) for row in answer.json()]
+        return self._requests(since, 0.0)
 
     def seq(self) -> int:
         """The number of the newest request: pass it to requests() later to see what came since."""
@@ -92,13 +107,18 @@ class Gate:
         """The first request after `since`, or None when none came in time."""
         deadline = time.monotonic() + timeout
         while True:
-            found = self.requests(since)
-            if found or time.monotonic() >= deadline:
+            left = deadline - time.monotonic()
+            found = self._requests(since, max(0.0, min(left, _LONG_POLL)))
+            if found or left <= 0:
                 return found[0] if found else None
-            time.sleep(0.05)  # the control API has no long poll
+
+    def _requests(self, since: int, wait: float) -> list[GateRequest]:
+        answer = self._http.get("/requests", params={"since": since, "wait": wait})
+        answer.raise_for_status()
+        return [_request(row) for row in answer.json()]
 
 
 def _request(row: dict[str, Any]) -> GateRequest:
-    names = GateRequest.__dataclass_fields__
-    blank: dict[str, Any] = {name: "" for name in names} | {"seq": 0, "code": 0}
-    return GateRequest(**{name: row.get(name, blank[name]) for name in names})
+    blank: dict[str, Any] = {name: "" for name in GateRequest.__dataclass_fields__}
+    blank |= {"seq": 0, "code": 0, "at": 0.0, "ended": 0.0}
+    return GateRequest(**{name: row.get(name, default) for name, default in blank.items()})

@@ -16,6 +16,9 @@ from typing import Any
 
 import httpx
 
+from labs.harness.checks import NotInTime
+from labs.harness.events import Text
+
 Obj = dict[str, Any]
 Objects = list[Obj]
 
@@ -170,7 +173,7 @@ class Kube:
              timeout: float = 10.0) -> Obj | None:
         """The object as soon as `until(object or None)` holds, by watch, not by polling.
 
-        Raises TimeoutError (with the last object as second argument) when it does not in time.
+        Raises NotInTime when it does not in time.
         """
         deadline = time.monotonic() + timeout
         while True:
@@ -185,7 +188,7 @@ class Kube:
                 if until(last):
                     return last
             if time.monotonic() >= deadline:
-                raise TimeoutError(f"{kind.kind} {namespace}/{name}", last)
+                raise NotInTime(_awaited(f"{kind.kind} {namespace}/{name}", timeout, last is not None))
 
     def call(self, method: str, path: str, body: Any = None, *, params: Mapping[str, str] | None = None,
              headers: Mapping[str, str] | None = None) -> Obj:
@@ -204,6 +207,11 @@ class Kube:
             item.setdefault("apiVersion", kind.api_version)
             item.setdefault("kind", kind.kind)
         return listed
+
+
+def _awaited(what: str, timeout: float, there: bool) -> Text:
+    zh, en = ("没有达到所等的状态", "did not reach the awaited state") if there else ("不存在", "was not there")
+    return Text(f"等了 {timeout:g} 秒, {what} {zh}", f"after {timeout:g} s, {what} {en}")
 
 
 def _selectors(name: str, labels: str) -> dict[str, str]:

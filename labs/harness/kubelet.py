@@ -39,7 +39,7 @@ class Kubelet:
         """Exactly the first `ready` pods of the StatefulSet are Ready, the others are not.
 
         Waits for each of those pods to be created (the StatefulSet controller makes them one by
-        one). Holds the namespace first. Raises TimeoutError when a pod does not appear.
+        one). Holds the namespace first. Raises NotInTime when a pod does not appear.
         """
         self.hold(namespace)
         for ordinal in range(ready):

@@ -78,6 +78,7 @@ class Lab:
     prerequisites: tuple[str, ...]
     editable: tuple[str, ...]
     sandbox: str
+    manifests: tuple[str, ...]
     title: Text
     build: Build
     limits: RunLimits
@@ -141,6 +142,7 @@ def _lab(table: Table, slug: str, folder: Path) -> Lab:
         prerequisites=table.strings("prerequisites", optional=True),
         editable=_editable(table),
         sandbox=table.one_of("sandbox", SANDBOXES),
+        manifests=_manifests(table, folder),
         title=table.text("title"),
         build=_build(table.table("build")),
         limits=_limits(table.table("limits", optional=True)),
@@ -164,6 +166,14 @@ def _editable(table: Table) -> tuple[str, ...]:
         if pattern.startswith("/") or ".." in pattern.split("/"):
             table.wrong(f"editable[{number}]", f"{pattern!r} leaves the lab's folder")
     return globs
+
+
+def _manifests(table: Table, folder: Path) -> tuple[str, ...]:
+    names = table.strings("manifests", optional=True)
+    for number, name in enumerate(names):
+        if not (folder / name).is_file():
+            table.wrong(f"manifests[{number}]", f"there is no file {name!r} in the lab's folder")
+    return names
 
 
 def _build(table: Table) -> Build:

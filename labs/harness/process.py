@@ -13,7 +13,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from labs.harness.checks import NotInTime
+from labs.harness.events import Text
+
 Ask = Callable[..., dict[str, Any]]
+
+
+class NeverConnected(NotInTime):
+    """It runs, but asked the API server for nothing in time."""
 
 
 class CrashedAtStart(Exception):
@@ -65,8 +72,8 @@ class Operator:
     def start(self, env: Mapping[str, str] | None = None, connect_within: float = 10.0) -> None:
         """Start it and wait for its first request to the API server.
 
-        Raises CrashedAtStart when it ends before any instance ever connected, TimeoutError when it
-        runs and stays silent. Must not be running.
+        Raises CrashedAtStart when it ends before any instance ever connected, NeverConnected when
+        it runs and stays silent. Must not be running.
         """
         self.launch(env)
         self.wait_connected(connect_within)
@@ -91,11 +98,12 @@ class Operator:
                     return
                 raise CrashedAtStart(self._exit, self.log_tail())
             if time.monotonic() > deadline:
-                raise TimeoutError("the operator runs, but asks the API server for nothing")
+                zh = f"程序在运行, 但 {timeout:g} 秒内没有向 API server 发出任何请求"
+                raise NeverConnected(Text(zh, f"it runs, but in {timeout:g} s it asked the API server for nothing"))
         self._ever_connected = True
 
     def stop(self, timeout: float = 10.0) -> Exit:
-        """SIGTERM; gives how it ended. Raises TimeoutError when it does not end; it is left running."""
+        """SIGTERM; gives how it ended. Raises NotInTime when it does not end; it is left running."""
         if self._running:
             self._ask("stop_operator", process=self._number)
         return self.wait_exit(timeout)
@@ -112,10 +120,11 @@ class Operator:
         self.start(env, connect_within)
 
     def wait_exit(self, timeout: float) -> Exit:
-        """How it ended; raises TimeoutError while it still runs."""
+        """How it ended; raises NotInTime while it still runs."""
         with self._changed:
             if not self._changed.wait_for(lambda: not self._running, timeout):
-                raise TimeoutError("the operator is still running")
+                zh = f"{timeout:g} 秒后程序仍在运行"
+                raise NotInTime(Text(zh, f"the program was still running after {timeout:g} s"))
             return self._exit
 
     def log_tail(self, count: int = 20) -> str:

@@ -1,0 +1,90 @@
+"""What the engine and the grader process say to each other: one JSON object a line.
+
+Lines from the grader begin with RS (0x1E, as in RFC 7464); whatever else it prints is its own log.
+Both sides check every message against these shapes; a grader that breaks them is our fault.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+RS = b"\x1e"
+MAX_LINE = 1024 * 1024
+
+Message = dict[str, Any]
+_Shape = dict[str, type | tuple[type, ...]]
+
+TO_GRADER: dict[str, _Shape] = {
+    "assignment": {"lab": str, "seed": int, "sandbox": dict, "seconds": (int, float), "only": list},
+    "go": {},
+    "reply": {"id": int, "error": str},
+    "output": {"lines": list},
+    "exited": {"process": int, "code": (int, type(None)), "stopped_by": str},
+}
+
+FROM_GRADER: dict[str, _Shape] = {
+    "ready": {},
+    "event": {"event": str, "fields": dict},
+    "request": {"id": int, "do": str, "process": int, "env": dict},
+    "done": {"crashed": bool, "reason": dict},
+    "broken": {"log": str},
+}
+
+EVENTS: dict[str, _Shape] = {
+    "step": {"source": str, "text": dict},
+    "check": {"check": str, "status": str},
+    "timeline": {"entries": list},
+}
+ACTIONS = ("start_operator", "stop_operator", "kill_operator")
+STATUSES = ("running", "passed", "failed", "skipped")
+
+
+class BrokenProtocol(Exception):
+    """A message that no version of the other side would send."""
+
+
+def encode(message: Message) -> bytes:
+    """One line, with its newline. Raises BrokenProtocol when it is too long."""
+    line = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    if len(line) > MAX_LINE:
+        raise BrokenProtocol(f"a {message.get('type')} message of {len(line)} bytes")
+    return line + b"\n"
+
+
+def decode(line: bytes, shapes: dict[str, _Shape]) -> Message:
+    """The message in one line, checked. Raises BrokenProtocol."""
+    if len(line) > MAX_LINE:
+        raise BrokenProtocol(f"a line of {len(line)} bytes")
+    try:
+        message = json.loads(line)
+    except ValueError as error:
+        raise BrokenProtocol(f"not JSON: {error}") from error
+    kind = message.get("type") if isinstance(message, dict) else None
+    if not isinstance(kind, str) or kind not in shapes:
+        raise BrokenProtocol(f"an unknown message {kind!r}")
+    _check(kind, message, shapes[kind])
+    if kind == "event":
+        _check_event(message)
+    if kind == "request" and message["do"] not in ACTIONS:
+        raise BrokenProtocol(f"an unknown request {message['do']!r}")
+    checked: Message = message
+    return checked
+
+
+def _check_event(message: Message) -> None:
+    name = message["event"]
+    if name not in EVENTS:
+        raise BrokenProtocol(f"a grader may not emit {name!r}")
+    fields = message["fields"]
+    _check(name, fields, EVENTS[name])
+    if name == "check" and fields["status"] not in STATUSES:
+        raise BrokenProtocol(f"an unknown status {fields['status']!r}")
+    if {"seq", "at", "type"} & fields.keys():
+        raise BrokenProtocol(f"{name} carries a field of the engine's")
+
+
+def _check(kind: str, message: Message, shape: _Shape) -> None:
+    for field, type_ in shape.items():
+        if field not in message or not isinstance(message[field], type_):
+            raise BrokenProtocol(f"{kind}: {field} is missing or of the wrong type")
