@@ -54,8 +54,8 @@ class Command:
     The root is empty but for /proc, /dev, /tmp and /work (both writable, on one tmpfs of
     `limits.disk_bytes`), the binds and the overlays; `system` adds the host's /usr, read-only.
     `files` are written below /work, owned by the jail's uid. `network` is the path of a network
-    namespace; None is an empty one of its own. What the command writes to /proc/self/fd/9 ends up in
-    `export`, a file that the caller made in a folder of its own.
+    namespace; None is an empty one of its own. What the command writes to descriptor 9 (`>&9`
+    in a shell; opening it by path is refused) ends up in `export`, a file that the caller made.
     """
 
     argv: tuple[str, ...]

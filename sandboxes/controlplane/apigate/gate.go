@@ -1,0 +1,170 @@
+package main
+
+import (
+	"crypto/subtle"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// gate forwards the learner's requests.
+type gate struct {
+	config  config
+	proxy   *httputil.ReverseProxy
+	faults  faults
+	journal journal
+	bucket  bucket
+
+	mu         sync.Mutex
+	writes     int
+	writeBytes int64
+	release    chan struct{} // closed by /resume: blocked requests end
+}
+
+func newGate(c config, upstreamTLS *tls.Config) *gate {
+	upstream, err := url.Parse(c.Upstream)
+	if err != nil {
+		log.Fatal(err)
+	}
+	g := &gate{config: c, release: make(chan struct{}), bucket: newBucket(c.MaxPerSecond)}
+	g.journal.changed = make(chan struct{})
+	g.proxy = &httputil.ReverseProxy{
+		Rewrite: func(p *httputil.ProxyRequest) {
+			p.SetURL(upstream)
+			p.Out.Header.Set("Authorization", "Bearer "+c.UpstreamToken)
+		},
+		Transport:     &http.Transport{TLSClientConfig: upstreamTLS, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 8},
+		FlushInterval: -1,
+		ErrorLog:      log.New(os.Stderr, "proxy: ", 0),
+	}
+	return g
+}
+
+func bearer(h *http.Request, token string) bool {
+	got := strings.TrimPrefix(h.Header.Get("Authorization"), "Bearer ")
+	return subtle.ConstantTimeCompare([]byte(got), []byte(token)) == 1
+}
+
+func (g *gate) ServeHTTP(w http.ResponseWriter, h *http.Request) {
+	if !bearer(h, g.config.LearnerToken) {
+		answer(w, http.StatusUnauthorized, "Unauthorized", "the token in KUBECONFIG is the only one that is accepted here")
+		return
+	}
+	q := parse(h)
+	e := entry{request: q, UserAgent: h.UserAgent(), begun: time.Now()}
+	if q.Verb != "watch" {
+		g.bucket.take()
+	}
+	if q.write() {
+		h.Body = http.MaxBytesReader(w, h.Body, 3<<20)
+		if message := g.overBudget(h.ContentLength); message != "" {
+			e.Fault, e.Code = "budget", http.StatusTooManyRequests
+			g.journal.add(e)
+			answer(w, http.StatusTooManyRequests, "TooManyRequests", message)
+			return
+		}
+	}
+	e.Fault = g.faults.pick(q)
+	g.carryOut(w, h, e)
+}
+
+// carryOut does to one request what its fault asks, and records it.
+func (g *gate) carryOut(w http.ResponseWriter, h *http.Request, e entry) {
+	switch e.Fault {
+	case "":
+		g.forward(w, h, e)
+	case "conflict":
+		e.Code = http.StatusConflict
+		g.journal.add(e)
+		answer(w, e.Code, "Conflict", fmt.Sprintf("Operation cannot be fulfilled on %s %q: the object has been modified; please apply your changes to the latest version and try again", e.Resource, e.Name))
+	case "429", "500", "503", "504":
+		e.Code = map[string]int{"429": 429, "500": 500, "503": 503, "504": 504}[e.Fault]
+		reason := map[string]string{"429": "TooManyRequests", "500": "InternalError", "503": "ServiceUnavailable", "504": "Timeout"}[e.Fault]
+		g.journal.add(e)
+		answer(w, e.Code, reason, "injected by the grader: the API server is having a bad moment")
+	case "reset":
+		g.journal.add(e)
+		panic(http.ErrAbortHandler)
+	case "drop_after_write":
+		hidden := &discard{header: http.Header{}}
+		g.proxy.ServeHTTP(hidden, h)
+		e.Code = hidden.code
+		g.journal.add(e)
+		panic(http.ErrAbortHandler)
+	case "block":
+		g.journal.add(e)
+		g.mu.Lock()
+		release := g.release
+		g.mu.Unlock()
+		select {
+		case <-release:
+		case <-h.Context().Done():
+		}
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (g *gate) forward(w http.ResponseWriter, h *http.Request, e entry) {
+	if e.Verb == "watch" {
+		e.Code = http.StatusOK
+		g.journal.add(e)
+		g.proxy.ServeHTTP(w, h)
+		return
+	}
+	seen := &recorder{ResponseWriter: w, code: http.StatusOK}
+	defer func() {
+		e.Code = seen.code
+		g.journal.add(e)
+	}()
+	g.proxy.ServeHTTP(seen, h)
+}
+
+func (g *gate) overBudget(length int64) string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.writes++
+	g.writeBytes += max(length, 0)
+	if g.config.MaxWrites > 0 && g.writes > g.config.MaxWrites {
+		return fmt.Sprintf("this run has used up its %d writes", g.config.MaxWrites)
+	}
+	if g.config.MaxWriteBytes > 0 && g.writeBytes > g.config.MaxWriteBytes {
+		return fmt.Sprintf("this run has used up its %d bytes of writes", g.config.MaxWriteBytes)
+	}
+	return ""
+}
+
+// answer writes a metav1.Status, as the API server would.
+func answer(w http.ResponseWriter, code int, reason, message string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(map[string]any{
+		"kind": "Status", "apiVersion": "v1", "metadata": map[string]any{},
+		"status": "Failure", "reason": reason, "message": message, "code": code,
+	})
+}
+
+type recorder struct {
+	http.ResponseWriter
+	code int
+}
+
+func (r *recorder) WriteHeader(code int)        { r.code = code; r.ResponseWriter.WriteHeader(code) }
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+type discard struct {
+	header http.Header
+	code   int
+}
+
+func (d *discard) Header() http.Header         { return d.header }
+func (d *discard) Write(b []byte) (int, error) { return io.Discard.Write(b) }
+func (d *discard) WriteHeader(code int)        { d.code = code }

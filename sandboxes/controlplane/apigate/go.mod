@@ -1,0 +1,3 @@
+module lastmile.invalid/apigate
+
+go 1.26.0

@@ -1,0 +1,124 @@
+"""One running control plane."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sandboxes import folders
+from sandboxes.controlplane import components
+from sandboxes.controlplane.client import Client
+from sandboxes.interface import Completed, Handle
+from sandboxes.jail import Command, Limits, Process, run
+from sandboxes.netns import NetNS
+
+_ENDPOINTS = {
+    "api": f"https://127.0.0.1:{components.API_PORT}",
+    "gate": f"https://127.0.0.1:{components.GATE_PORT}",
+    "gate_control": f"http://127.0.0.1:{components.GATE_CONTROL_PORT}",
+}
+
+
+class ControlPlane:
+    """Keeps sandboxes.interface.Sandbox. The process that started it owns it; others are attached."""
+
+    def __init__(
+        self,
+        plan: components.Plan,
+        network: NetNS,
+        folder: Path,
+        processes: dict[str, Process],
+        undo: contextlib.ExitStack,
+    ) -> None:
+        tokens = plan.tokens
+        data = {
+            "netns": network.path,
+            "ca": plan.authority.certificate.decode(),
+            "tokens": {"grader": tokens.grader, "gate_control": tokens.gate_control, "learner": tokens.learner},
+            "audit_log": str(plan.audit_log),
+            "dir": str(folder),
+            "endpoints": _ENDPOINTS,
+        }
+        self.handle = Handle("controlplane", plan.id, folders.boot_id(), data)
+        self.processes = processes
+        self._undo: contextlib.ExitStack | None = undo
+        self._healthy = self._own_healthy
+
+    @classmethod
+    def attached(cls, handle: Handle) -> ControlPlane:
+        self = cls.__new__(cls)
+        self.handle, self.processes, self._undo = handle, {}, contextlib.ExitStack()
+        self._healthy = lambda: True
+        return self
+
+    _healthy: Callable[[], bool]
+
+    def _own_healthy(self) -> bool:
+        return all(p.running for p in self.processes.values())
+
+    @property
+    def endpoints(self) -> Mapping[str, str]:
+        endpoints: Mapping[str, str] = self.handle.data["endpoints"]
+        return endpoints
+
+    def client(self) -> Client:
+        """The API as the grader's user, from outside."""
+        data = self.handle.data
+        return Client(data["netns"], components.API_PORT, data["ca"].encode(), data["tokens"]["grader"])
+
+    def alive(self) -> bool:
+        """Whether its processes run and the API server says it is ready."""
+        if self._undo is None or not self._healthy():
+            return False
+        try:
+            return self.client().call("GET", "/readyz", timeout=3.0)[0] == 200
+        except OSError:
+            return False
+
+    def run(self, *argv: str, stdin: bytes = b"", timeout: float = 10.0) -> Completed:
+        """Run a command of the host's /usr in a jail that has this sandbox's network."""
+        self._open()
+        limits = Limits(wall_seconds=timeout)
+        command = Command(
+            argv, {"PATH": "/usr/bin:/bin"}, limits=limits, network=self.handle.data["netns"], system=True
+        )
+        return run(command, stdin)
+
+    def put(self, src: Path, dest: str) -> None:
+        """Copy a file into the sandbox's folder on the host (jails see it when it is bound)."""
+        self._open()
+        shutil.copyfile(src, self._inside(dest))
+
+    def get(self, src: str, dest: Path) -> None:
+        self._open()
+        shutil.copyfile(self._inside(src), dest)
+
+    def collect(self, into: Path) -> None:
+        """Copy the evidence: the audit log and each process's last words."""
+        self._open()
+        shutil.copyfile(self.handle.data["audit_log"], into / "audit.log")
+        for name, process in self.processes.items():
+            (into / f"{name}.log").write_bytes(process.output())
+
+    def freeze(self, frozen: bool) -> None:
+        """A frozen sandbox costs memory and no processor time. All its processes stop and go on together."""
+        for process in self.processes.values():
+            process.freeze(frozen)
+
+    def close(self) -> None:
+        undo, self._undo = self._undo, None
+        if undo is not None:
+            undo.close()
+
+    def _open(self) -> None:
+        if self._undo is None:
+            raise RuntimeError(f"sandbox {self.handle.id} is closed")
+
+    def _inside(self, name: str) -> Path:
+        folder = Path(self.handle.data["dir"])
+        path = (folder / name).resolve()
+        if not path.is_relative_to(folder.resolve()):
+            raise ValueError(f"{name!r} is outside of the sandbox's folder")
+        return path
