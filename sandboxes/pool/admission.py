@@ -1,0 +1,72 @@
+"""How many sandboxes this machine takes, and who waits."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+_RESERVED_BYTES = 1 << 30
+_LOOK_SECONDS = 0.25
+
+
+def memory_available() -> int:
+    """Bytes the kernel believes it can give without swapping."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+class Gone(Exception):
+    """Who waited has left."""
+
+
+class Admission:
+    """First come, first served. At most `places` at a time, and never more than memory allows."""
+
+    def __init__(self, places: int = 0, memory: Callable[[], int] = memory_available) -> None:
+        self.places = places or max(2, os.cpu_count() or 1)
+        self._memory = memory
+        self._turn = threading.Condition()
+        self._waiting: list[object] = []
+        self.taken = 0
+
+    @property
+    def queued(self) -> int:
+        with self._turn:
+            return len(self._waiting)
+
+    def enter(self, memory_bytes: int, tell: Callable[[int], None], gone: Callable[[], bool]) -> None:
+        """Wait for a place; `tell` hears each new position (1 is next). Raises Gone when `gone()`."""
+        ticket, told = object(), 0
+        with self._turn:
+            self._waiting.append(ticket)
+            try:
+                while True:
+                    position = self._waiting.index(ticket) + 1
+                    if position == 1 and self._fits(memory_bytes):
+                        self.taken += 1
+                        return
+                    if position != told:
+                        told = position
+                        tell(position)
+                    # memory has no event, and neither has a client that went away
+                    self._turn.wait(_LOOK_SECONDS)
+                    if gone():
+                        raise Gone
+            finally:
+                self._waiting.remove(ticket)
+                self._turn.notify_all()
+
+    def leave(self) -> None:
+        with self._turn:
+            self.taken -= 1
+            self._turn.notify_all()
+
+    def _fits(self, memory_bytes: int) -> bool:
+        # with nobody else inside there is nothing to wait for
+        if self.taken == 0:
+            return True
+        return self.taken < self.places and self._memory() - _RESERVED_BYTES > memory_bytes

@@ -1,0 +1,79 @@
+"""Lease a sandbox: from the daemon where there is one, else started here and now."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from sandboxes.interface import Handle, Progress, Report, Spec, StartFailed, Unavailable
+from sandboxes.pool import messages
+from sandboxes.providers import provider
+
+OnQueue = Callable[[int], None]
+
+
+def _connect() -> socket.socket | None:
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.connect(str(messages.socket_path()))
+    except (FileNotFoundError, ConnectionRefusedError):
+        connection.close()
+        return None
+    return connection
+
+
+@contextlib.contextmanager
+def lease(
+    spec: Spec, on_queue: OnQueue = lambda position: None, on_progress: Report = lambda progress: None
+) -> Iterator[Handle]:
+    """The handle of a sandbox that is this caller's alone until the block ends.
+
+    `on_queue` hears the position in the queue while it is full (1 is next). Raises Unavailable when this
+    machine cannot serve the kind, StartFailed when it did not come up.
+    """
+    connection = _connect()
+    if connection is None:
+        sandbox = provider(spec.kind).start(spec, on_progress)
+        try:
+            yield sandbox.handle
+        finally:
+            sandbox.close()
+        return
+    with connection:
+        messages.send(connection, lease=messages.spec_json(spec))
+        yield _await(connection, on_queue, on_progress)
+
+
+def _await(connection: socket.socket, on_queue: OnQueue, on_progress: Report) -> Handle:
+    for message in messages.receive(connection):
+        if "queued" in message:
+            on_queue(message["queued"])
+        elif "progress" in message:
+            on_progress(Progress(**message["progress"]))
+        elif "leased" in message:
+            return messages.read_handle(message["leased"])
+        elif "error" in message:
+            raise (Unavailable if message.get("unavailable") else StartFailed)(message["error"])
+    raise StartFailed("the pool ended before it gave a sandbox")
+
+
+def _ask(**message: Any) -> dict[str, Any] | None:
+    connection = _connect()
+    if connection is None:
+        return None
+    with connection:
+        messages.send(connection, **message)
+        return next(messages.receive(connection), None)
+
+
+def keep_warm(spec: Spec, count: int) -> bool:
+    """Ask the daemon to hold `count` spares of `spec`. False when there is no daemon."""
+    return _ask(warm=messages.spec_json(spec), count=count) is not None
+
+
+def status() -> dict[str, int] | None:
+    """Capacity, leased, queued, warm, starting, memory_available_bytes; None when there is no daemon."""
+    answer = _ask(status=True)
+    return None if answer is None else answer["status"]

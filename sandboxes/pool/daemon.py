@@ -1,0 +1,180 @@
+"""The pool's daemon: one thread a connection, one connection a lease."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import select
+import socket
+import threading
+from pathlib import Path
+from typing import Any
+
+from sandboxes import reaper
+from sandboxes.interface import Progress, Sandbox, Spec, StartFailed, Unavailable
+from sandboxes.pool import messages
+from sandboxes.pool.admission import Admission, Gone, memory_available
+from sandboxes.pool.stock import ProviderOf, Stock
+
+log = logging.getLogger("lastmile.pool")
+_SWEEP_SECONDS = 30.0
+
+
+def _gone(connection: socket.socket) -> bool:
+    """Whether the other side has closed. It sends nothing while it waits."""
+    readable, _, _ = select.select([connection], [], [], 0)
+    if not readable:
+        return False
+    try:
+        return not connection.recv(1, socket.MSG_PEEK)
+    except OSError:
+        return True
+
+
+class Daemon:
+    """Serves until `stop`; then every sandbox is ended."""
+
+    def __init__(self, path: Path, provider: ProviderOf, admission: Admission | None = None) -> None:
+        self.path = path
+        self._provider = provider
+        self.admission = admission or Admission()
+        self.stock = Stock(provider)
+        self._stopping = threading.Event()
+        self._live: set[threading.Thread] = set()
+        self._connections: set[socket.socket] = set()
+        self._lock = threading.Lock()
+
+    def serve(self) -> None:
+        for name in reaper.sweep():
+            log.info("removed what was left behind: %s", name)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            self.path.unlink()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            old = os.umask(0o177)
+            try:
+                listener.bind(str(self.path))
+            finally:
+                os.umask(old)
+            listener.listen(64)
+            listener.settimeout(0.5)
+            self.stock.start()
+            threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
+            try:
+                self._accept(listener)
+            finally:
+                self.path.unlink(missing_ok=True)
+                self._end()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def _sweep(self) -> None:
+        while not self._stopping.wait(_SWEEP_SECONDS):
+            for name in reaper.sweep():
+                log.info("removed what was left behind: %s", name)
+
+    def _accept(self, listener: socket.socket) -> None:
+        while not self._stopping.is_set():
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                continue
+            thread = threading.Thread(target=self._serve_one, args=(connection,), daemon=True)
+            with self._lock:
+                self._live.add(thread)
+                self._connections.add(connection)
+            thread.start()
+
+    def _end(self) -> None:
+        with self._lock:
+            threads, connections = list(self._live), list(self._connections)
+        for connection in connections:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in threads:
+            thread.join(30)
+        self.stock.close()
+
+    def _serve_one(self, connection: socket.socket) -> None:
+        # a client that goes away in the middle of an answer needs no answer
+        try:
+            with connection, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                for message in messages.receive(connection):
+                    self._answer(connection, message)
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("a message that cannot be read: %s", error)
+        finally:
+            with self._lock:
+                self._live.discard(threading.current_thread())
+                self._connections.discard(connection)
+
+    def _answer(self, connection: socket.socket, message: dict[str, Any]) -> None:
+        if "lease" in message:
+            self._lease(connection, messages.read_spec(message["lease"]))
+        elif "warm" in message:
+            self.stock.want(messages.read_spec(message["warm"]), int(message["count"]))
+            messages.send(connection, ok=True)
+        elif "status" in message:
+            messages.send(connection, status=self.status())
+        else:
+            messages.send(connection, error="unknown message", unavailable=False)
+
+    def status(self) -> dict[str, int]:
+        return {
+            "capacity": self.admission.places,
+            "leased": self.admission.taken,
+            "queued": self.admission.queued,
+            "warm": self.stock.warm(),
+            "starting": self.stock.starting,
+            "memory_available_bytes": memory_available(),
+        }
+
+    def _lease(self, connection: socket.socket, spec: Spec) -> None:
+        try:
+            self.admission.enter(
+                spec.memory_bytes,
+                tell=lambda position: messages.send(connection, queued=position),
+                gone=lambda: self._stopping.is_set() or _gone(connection),
+            )
+        except Gone:
+            return
+        self.stock.busy(+1)
+        try:
+            self._hold(connection, spec)
+        finally:
+            self.stock.busy(-1)
+            self.admission.leave()
+
+    def _hold(self, connection: socket.socket, spec: Spec) -> None:
+        sandbox = self.stock.take(spec)
+        warm = sandbox is not None
+        if sandbox is None:
+            sandbox = self._start_cold(connection, spec)
+        if sandbox is None:
+            return
+        try:
+            messages.send(connection, leased=messages.handle_json(sandbox.handle), warm=warm)
+            log.info("leased %s (%s)", sandbox.handle.id, "warm" if warm else "cold")
+            # nothing more is said on a lease: the next byte is its end
+            connection.recv(1)
+        except OSError:
+            pass
+        finally:
+            sandbox.close()
+            log.info("ended %s", sandbox.handle.id)
+
+    def _start_cold(self, connection: socket.socket, spec: Spec) -> Sandbox | None:
+        def report(progress: Progress) -> None:
+            with contextlib.suppress(OSError):
+                messages.send(connection, progress=messages.progress_json(progress))
+
+        try:
+            return self._provider(spec.kind).start(spec, report)
+        except Unavailable as error:
+            messages.send(connection, error=str(error), unavailable=True)
+        except (StartFailed, ValueError) as error:
+            log.error("%s did not start: %s\n%s", spec.kind, error, getattr(error, "log", ""))
+            messages.send(connection, error=str(error), unavailable=False)
+        return None

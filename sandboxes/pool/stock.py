@@ -1,0 +1,150 @@
+"""The spares: started ahead, frozen until they are leased."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from sandboxes.interface import Provider, Sandbox, Spec
+from sandboxes.pool.messages import key
+
+log = logging.getLogger("lastmile.pool")
+
+# certificates last two days; a spare that waited for half of one is replaced
+_OLDEST_SECONDS = 12 * 3600.0
+_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+
+
+class _Freezes(Protocol):
+    def freeze(self, frozen: bool) -> None: ...
+
+
+def _freeze(sandbox: Sandbox, frozen: bool) -> None:
+    method = getattr(sandbox, "freeze", None)
+    if method is not None:
+        method(frozen)
+
+
+@dataclass
+class _Spare:
+    sandbox: Sandbox
+    since: float = field(default_factory=time.monotonic)
+
+
+class Stock:
+    """Keeps `count` spares of each spec that was asked for. `busy` holds refilling back while runs go on."""
+
+    def __init__(self, find: "ProviderOf") -> None:
+        self._provider = find
+        self._changed = threading.Condition()
+        self._wanted: dict[str, tuple[Spec, int]] = {}
+        self._spares: dict[str, list[_Spare]] = {}
+        self._busy = 0
+        self._closed = False
+        self.starting = 0
+        self._thread = threading.Thread(target=self._refill, name="refill", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def want(self, spec: Spec, count: int) -> None:
+        with self._changed:
+            self._wanted[key(spec)] = (spec, count)
+            self._changed.notify_all()
+
+    def warm(self) -> int:
+        with self._changed:
+            return sum(len(s) for s in self._spares.values())
+
+    def busy(self, change: int) -> None:
+        """A run begins (+1) or has ended (-1)."""
+        with self._changed:
+            self._busy += change
+            self._changed.notify_all()
+
+    def take(self, spec: Spec) -> Sandbox | None:
+        """A spare that is alive, thawed; None when there is none."""
+        while True:
+            with self._changed:
+                spares = self._spares.get(key(spec), [])
+                if not spares:
+                    return None
+                sandbox = spares.pop(0).sandbox
+                self._changed.notify_all()
+            _freeze(sandbox, False)
+            if sandbox.alive():
+                return sandbox
+            log.warning("spare %s did not come back from the freeze", sandbox.handle.id)
+            sandbox.close()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            spares = [s for group in self._spares.values() for s in group]
+            self._spares.clear()
+            self._changed.notify_all()
+        for spare in spares:
+            spare.sandbox.close()
+        self._thread.join(30)
+
+    def _missing(self) -> Spec | None:
+        """What to start next. Not while a run goes on: it would pay for it with its own processor."""
+        if self._busy:
+            return None
+        for name, (spec, count) in self._wanted.items():
+            if len(self._spares.get(name, [])) < count:
+                return spec
+        return None
+
+    def _refill(self) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or self._missing() is not None, timeout=60)
+                if self._closed:
+                    return
+                old = self._take_old()
+                spec = self._missing()
+                self.starting = 1 if spec else 0
+            for spare in old:
+                spare.sandbox.close()
+            if spec is None:
+                continue
+            if self._add(spec):
+                pause = _FIRST_PAUSE
+                continue
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed, timeout=pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _take_old(self) -> list[_Spare]:
+        limit = time.monotonic() - _OLDEST_SECONDS
+        old = [s for group in self._spares.values() for s in group if s.since < limit]
+        for group in self._spares.values():
+            group[:] = [s for s in group if s.since >= limit]
+        return old
+
+    def _add(self, spec: Spec) -> bool:
+        try:
+            sandbox = self._provider(spec.kind).start(spec, lambda _: None)
+            _freeze(sandbox, True)
+        except Exception:
+            # whatever is wrong with it, the pool itself must go on; leases then start cold and say why
+            log.exception("a spare %s did not start", spec.kind)
+            return False
+        finally:
+            self.starting = 0
+        with self._changed:
+            if not self._closed:
+                self._spares.setdefault(key(spec), []).append(_Spare(sandbox))
+                self._changed.notify_all()
+                return True
+        sandbox.close()
+        return True
+
+
+class ProviderOf(Protocol):
+    def __call__(self, kind: str) -> Provider: ...
