@@ -1,0 +1,18 @@
+"""The site under ASGI: static files first, without a thread of Django's, then Django."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+sys.path[1:1] = [str(Path(__file__).resolve().parents[1])]
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lastmile.settings")
+
+from django.core.asgi import get_asgi_application  # noqa: E402
+
+django_application = get_asgi_application()
+
+from lastmile.static_files import StaticFiles  # noqa: E402
+
+application = StaticFiles(django_application)

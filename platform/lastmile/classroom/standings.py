@@ -1,0 +1,203 @@
+"""The numbers of a class: who stands where, who is stuck, where the content loses people."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.urls import reverse
+
+from labs.harness.manifest import Lab
+from lastmile.accounts.models import User
+from lastmile.classroom.models import Classroom
+from lastmile.practice import catalog
+from lastmile.practice.models import CheckResult, CheckStatus, Draft, Outcome, Run
+from lastmile.problems import pick
+
+Row = dict[str, Any]
+STUCK_AFTER = 3
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """The learner's last `attempts` counted runs of the lab all failed first at `check`, since `since`."""
+
+    check: str
+    since: datetime
+    attempts: int
+    run: Run
+
+
+class Standings:
+    """Reads a class once, with a handful of queries, and answers from that."""
+
+    def __init__(self, classroom: Classroom) -> None:
+        self.classroom = classroom
+        self.labs = catalog.everything()
+        self.learners = list(classroom.learners())
+        self.runs = _runs_of(self.learners)
+        self.first_failure = _first_failures(self.learners)
+        self.drafts = set(Draft.objects.filter(user__in=self.learners).values_list("user_id", "lab"))
+        self.titles = {(lab.slug, check.id): pick(check.title) for lab in self.labs for check in lab.checks}
+
+    def columns(self) -> list[Row]:
+        return [{"slug": lab.slug, "title": pick(lab.title)} for lab in self.labs]
+
+    def rows(self) -> list[Row]:
+        return [self._row(learner) for learner in self.learners]
+
+    def _row(self, learner: User) -> Row:
+        cells = [self._cell(learner, lab) for lab in self.labs]
+        seen = [cell["at"] for cell in cells if cell["at"]] + (
+            [learner.last_login] if learner.last_login else []
+        )
+        return {
+            "learner": learner.name,
+            "id": learner.pk,
+            "cells": cells,
+            "last_seen": max(seen, default=None),
+        }
+
+    def _cell(self, learner: User, lab: Lab) -> Row:
+        runs = self.runs.get((learner.pk, lab.slug), [])
+        last = runs[0] if runs else None
+        stuck = self.stuck_at(learner, lab)
+        state = "draft" if (learner.pk, lab.slug) in self.drafts else "none"
+        return {
+            "state": _cell_state(runs) or state,
+            "passed": max((run.passed for run in runs), default=0),
+            "total": last.total if last and last.total else len(lab.checks),
+            "attempts": len([run for run in runs if run.verdict != Outcome.INTERNAL]),
+            "at": last.queued_at if last else None,
+            "url": last.get_absolute_url() if last else "",
+            "stuck": stuck is not None,
+            "stuck_on": self._title(lab.slug, stuck.check) if stuck else "",
+            "stuck_since": stuck.since if stuck else None,
+        }
+
+    def stuck_at(self, learner: User, lab: Lab) -> Stuck | None:
+        """Set when the last STUCK_AFTER counted runs or more failed at one and the same check."""
+        counted = [
+            r for r in self.runs.get((learner.pk, lab.slug), []) if r.verdict in (Outcome.PASS, Outcome.FAIL)
+        ]
+        if not counted or counted[0].verdict == Outcome.PASS:
+            return None
+        check = self.first_failure.get(counted[0].pk, "")
+        same: list[Run] = []
+        for run in counted:
+            if run.verdict != Outcome.FAIL or self.first_failure.get(run.pk) != check:
+                break
+            same.append(run)
+        return Stuck(check, same[-1].queued_at, len(same), same[0]) if len(same) >= STUCK_AFTER else None
+
+    def stuck(self) -> list[Row]:
+        found = [
+            (learner, lab, s)
+            for learner in self.learners
+            for lab in self.labs
+            if (s := self.stuck_at(learner, lab))
+        ]
+        return [
+            {
+                "learner": learner.name,
+                "lab": pick(lab.title),
+                "check": self._title(lab.slug, s.check),
+                "since": s.since,
+                "attempts": s.attempts,
+                "url": s.run.get_absolute_url(),
+            }
+            for learner, lab, s in sorted(found, key=lambda row: row[2].since)
+        ]
+
+    def live(self) -> list[Row]:
+        names = {learner.pk: learner.name for learner in self.learners}
+        live = Run.objects.live().filter(user__in=self.learners).order_by("queued_at")
+        return [
+            {
+                "id": str(run.pk),
+                "learner": names[run.user_id],
+                "lab": pick(catalog.title(run.lab)),
+                "state": run.state,
+                "check": "",
+                "attempt": run.attempt,
+                "since": run.claimed_at or run.queued_at,
+                "url": run.get_absolute_url(),
+                "events_url": reverse("run-events", args=[run.pk]),
+            }
+            for run in live
+        ]
+
+    def by_check(self) -> list[Row]:
+        """For each check of each lab: learners who tried, passed it at last, failed it at last, are stuck on it."""
+        last = self._last_results()
+        stuck: dict[tuple[str, str], int] = defaultdict(int)
+        for learner in self.learners:
+            for lab in self.labs:
+                found = self.stuck_at(learner, lab)
+                if found:
+                    stuck[lab.slug, found.check] += 1
+        return [
+            {
+                "lab": pick(lab.title),
+                "slug": lab.slug,
+                "checks": [
+                    {
+                        "id": c.id,
+                        "title": pick(c.title),
+                        "stuck": stuck[lab.slug, c.id],
+                        **last[lab.slug, c.id],
+                    }
+                    for c in lab.checks
+                ],
+            }
+            for lab in self.labs
+        ]
+
+    def _last_results(self) -> dict[tuple[str, str], dict[str, int]]:
+        latest = {
+            key: next((r for r in runs if r.verdict in (Outcome.PASS, Outcome.FAIL)), None)
+            for key, runs in self.runs.items()
+        }
+        ids = [run.pk for run in latest.values() if run]
+        found: dict[tuple[str, str], dict[str, int]] = defaultdict(
+            lambda: {"tried": 0, "passed": 0, "failed": 0}
+        )
+        for lab, check, status in CheckResult.objects.filter(run__in=ids).values_list(
+            "run__lab", "check_id", "status"
+        ):
+            if status != CheckStatus.SKIPPED:
+                found[lab, check]["tried"] += 1
+                found[lab, check][status] += 1
+        return found
+
+    def _title(self, lab: str, check: str) -> str:
+        return self.titles.get((lab, check), check)
+
+
+def _runs_of(learners: Iterable[User]) -> dict[tuple[int, str], list[Run]]:
+    """Runs by learner and lab, the newest first."""
+    found: dict[tuple[int, str], list[Run]] = defaultdict(list)
+    for run in Run.objects.filter(user__in=learners).order_by("-queued_at"):
+        found[run.user_id, run.lab].append(run)
+    return found
+
+
+def _first_failures(learners: Iterable[User]) -> dict[Any, str]:
+    """The first failed check of each run that has one."""
+    failed = CheckResult.objects.filter(run__user__in=learners, status=CheckStatus.FAILED)
+    rows = failed.order_by("run", "position").distinct("run").values_list("run", "check_id")
+    return dict(rows)
+
+
+def _cell_state(runs: list[Run]) -> str:
+    """A live run shows first, then a pass once reached, then how the last one ended; "" without runs."""
+    if not runs:
+        return ""
+    if runs[0].is_live:
+        return "queued" if runs[0].state == "queued" else "running"
+    if any(run.verdict == Outcome.PASS for run in runs):
+        return "passed"
+    return {"fail": "failed", "error": "error", "internal": "internal"}[runs[0].verdict]

@@ -1,0 +1,116 @@
+"""The instructor's dashboard and its live stream."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import redis.asyncio
+import redis.exceptions
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.db import connection
+from django.http import Http404, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from labs.harness.events import Text
+from lastmile.accounts.models import User
+from lastmile.api.auth import reader_of
+from lastmile.classroom.capacity import capacity
+from lastmile.classroom.models import Classroom
+from lastmile.classroom.standings import Standings
+from lastmile.http import AuthedRequest, HttpRequest
+from lastmile.practice.follow import KEEP_ALIVE, event_stream, message
+from lastmile.practice.streams import NEWS
+from lastmile.problems import pick
+
+BLOCK_MS = 10_000
+
+
+def _get_classroom_for_instructor(slug: str, user: User) -> Classroom:
+    classroom = get_object_or_404(Classroom, slug=slug)
+    if not classroom.is_taught_by(user):
+        raise Http404(slug)
+    return classroom
+
+
+@login_required
+@never_cache
+@require_GET
+def dashboard(request: AuthedRequest, slug: str) -> HttpResponse:
+    """The whole page, or its table alone when htmx asks."""
+    classroom = _get_classroom_for_instructor(slug, request.user)
+    standings = Standings(classroom)
+    view = "checks" if request.GET.get("view") == "checks" else "table"
+    context = {
+        "classroom": {"name": pick(Text(classroom.title_zh, classroom.title_en)), "slug": classroom.slug},
+        "labs": standings.columns(),
+        "rows": standings.rows(),
+        "stuck": standings.stuck(),
+        "live": standings.live(),
+        "by_check": standings.by_check(),
+        "capacity": capacity(),
+        "view": view,
+        "projector": "projector" in request.GET,
+    }
+    template = "classroom/_table.html" if request.htmx else "classroom/dashboard.html"
+    return render(request, template, context)
+
+
+@require_GET
+async def events(request: HttpRequest, slug: str) -> HttpResponseBase:
+    """SSE for instructors: `event: run` {run, user, lab, state, verdict, attempt, passed, total} at each change."""
+    learners = await sync_to_async(_learners_for)(request, slug)
+    if learners is None:
+        return HttpResponse(status=404)
+    return event_stream(_news(learners, request.headers.get("Last-Event-ID", "")))
+
+
+def _learners_for(request: HttpRequest, slug: str) -> set[int] | None:
+    try:
+        user = reader_of(request)
+        classroom = Classroom.objects.filter(slug=slug).first()
+        if user is None or classroom is None or not classroom.is_taught_by(user):
+            return None
+        return set(classroom.learners().values_list("pk", flat=True))
+    finally:
+        connection.close()
+
+
+async def _news(learners: set[int], last: str) -> AsyncIterator[bytes]:
+    """The news of these learners' runs from `last` on, or from now."""
+    client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
+        settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=BLOCK_MS / 1000 + 5
+    )
+    try:
+        yield b"retry: 2000\n\n"
+        place = last if _is_entry_id(last) else await _newest(client)
+        yield message("hello", {}, place)
+        while True:
+            found = await client.xread({NEWS: place}, count=100, block=BLOCK_MS)
+            if not found:
+                yield KEEP_ALIVE
+            for _, entries in found or []:
+                for id_, fields in entries:
+                    place = id_.decode()
+                    news: dict[str, Any] = json.loads(fields[b"news"])
+                    if news["user"] in learners:
+                        yield message("run", news, place)
+    except (redis.exceptions.RedisError, OSError):
+        return  # EventSource comes again by itself and resumes
+    finally:
+        await client.aclose()
+
+
+async def _newest(client: redis.asyncio.Redis) -> str:
+    entries = await client.xrevrange(NEWS, count=1)
+    return entries[0][0].decode() if entries else "0-0"
+
+
+def _is_entry_id(text: str) -> bool:
+    first, _, second = text.partition("-")
+    return all(part.isascii() and part.isdigit() and len(part) < 20 for part in (first, second))

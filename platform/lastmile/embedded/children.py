@@ -1,0 +1,114 @@
+"""Child processes that end with us, also when we are killed."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lastmile.embedded.binaries import Account, NotStarted
+
+PR_SET_PDEATHSIG = 1
+KEEP_LOG_BYTES = 4 << 20
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True)
+class Program:
+    """One process to run. `death_signal` is what the kernel sends it when the supervisor is gone."""
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+    account: Account = Account()
+    stop_signal: signal.Signals = signal.SIGTERM
+    death_signal: signal.Signals = signal.SIGTERM
+    stop_seconds: float = 10.0
+    cwd: Path = Path("/")
+
+
+class Child:
+    """A started Program, in a session of its own so that Ctrl-C reaches only the supervisor."""
+
+    def __init__(self, program: Program, logs: Path) -> None:
+        self.program = program
+        self.log = logs / f"{program.name}.log"
+        _rotate(self.log)
+        self.started = time.monotonic()
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                list(program.argv),
+                env=dict(program.env),
+                cwd=program.cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                user=program.account.uid,
+                group=program.account.gid,
+                extra_groups=[] if program.account.uid is not None else None,
+                start_new_session=True,
+                preexec_fn=_die_with(os.getpid(), program.death_signal),  # noqa: PLW1509 - we start no threads
+            )
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def wait_ready(self, probe: Callable[[], bool], seconds: float) -> None:
+        """Ask `probe` until it says yes. Raises NotStarted with the child's last words."""
+        deadline = time.monotonic() + seconds
+        while not probe():
+            if not self.alive:
+                raise NotStarted(
+                    f"{self.program.name} ended with {self.process.returncode}: {self.last_words()}"
+                )
+            if time.monotonic() > deadline:
+                raise NotStarted(
+                    f"{self.program.name} is not ready after {seconds:.0f} s: {self.last_words()}"
+                )
+            time.sleep(0.03)
+
+    def last_words(self) -> str:
+        """The last line or two of the log, and where the rest is."""
+        with contextlib.suppress(OSError):
+            lines = self.log.read_bytes()[-2000:].decode("utf-8", "replace").strip().splitlines()
+            return f"{' / '.join(line.strip() for line in lines[-2:])} (all of it: {self.log})"
+        return str(self.log)
+
+    def ask_to_stop(self) -> None:
+        if self.alive:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.send_signal(self.program.stop_signal)
+
+    def wait_stopped(self) -> bool:
+        """True when it went in time; otherwise its whole process group is killed."""
+        try:
+            self.process.wait(self.program.stop_seconds)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+            return False
+        return True
+
+
+def _die_with(parent: int, signal_: signal.Signals) -> Callable[[], None]:
+    def prepare() -> None:
+        _libc.prctl(PR_SET_PDEATHSIG, int(signal_), 0, 0, 0)
+        if os.getppid() != parent:  # it died before the call above
+            os._exit(1)
+
+    return prepare
+
+
+def _rotate(log: Path) -> None:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        if log.stat().st_size > KEEP_LOG_BYTES:
+            log.replace(log.with_suffix(".log.1"))

@@ -1,0 +1,196 @@
+"""GET /runs/<id>/events: a run as Server-Sent Events, live and afterwards.
+
+id: `<attempt>-<seq>`; event: the type of labs/harness/events.py, or
+- queue    {position}             how many runs go before this one; 0: next
+- attempt  {attempt, reason}      what follows starts again from nothing
+- end      {state, verdict, url}  nothing more comes; the stream closes
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import redis.asyncio
+import redis.exceptions
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.views.decorators.http import require_GET
+
+from labs.harness.events import Event
+from lastmile.accounts.models import User
+from lastmile.api.auth import reader_of
+from lastmile.http import HttpRequest
+from lastmile.practice.models import Run, RunLog, State
+from lastmile.practice.streams import run_key
+
+IDLE_MS = 1_000
+KEEP_ALIVE = b": still here\n\n"
+KEEP_ALIVE_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the reader has: everything of `attempt` up to `seq`."""
+
+    attempt: int = 0
+    seq: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        attempt, _, seq = text.partition("-")
+        if attempt.isascii() and attempt.isdigit() and seq.isascii() and seq.isdigit() and len(text) < 30:
+            return cls(int(attempt), int(seq))
+        return cls()
+
+
+@require_GET
+async def run_events(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
+    """404 for a run that the reader may not see; 204 when they have all of it, which ends EventSource."""
+    user = await sync_to_async(reader_of)(request)
+    if user is None:
+        return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
+    place = Place.parse(request.headers.get("Last-Event-ID", "") or request.GET.get("after", ""))
+    run = await sync_to_async(_look)(run_id, user)
+    if run is None:
+        return HttpResponse(status=404)
+    if run.is_done and await sync_to_async(_has_all)(run, place):
+        return HttpResponse(status=204)
+    return event_stream(Follower(run, place).stream())
+
+
+def event_stream(source: AsyncIterator[bytes]) -> StreamingHttpResponse:
+    response = StreamingHttpResponse(source, content_type="text/event-stream; charset=utf-8")
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Accel-Buffering"] = "no"
+    return response
+
+
+def message(type_: str, data: Any, id_: str = "") -> bytes:
+    """One event on the wire. JSON has no raw line breaks, so whatever a learner printed stays in its line."""
+    head = f"id: {id_}\n" if id_ else ""
+    return f"{head}event: {type_}\ndata: {json.dumps(data)}\n\n".encode()
+
+
+def _look(run_id: UUID, user: User | None = None) -> Run | None:
+    """The row as it is now. The connection is given back: followers are many and wait long."""
+    try:
+        rows = Run.objects.visible_to(user) if user else Run.objects.all()
+        return rows.filter(pk=run_id).first()
+    finally:
+        connection.close()
+
+
+def _log_of(run: Run) -> tuple[int, list[Event]]:
+    try:
+        log = RunLog.objects.filter(run=run).first()
+        return (log.attempt, log.events()) if log else (run.attempt, [])
+    finally:
+        connection.close()
+
+
+def _has_all(run: Run, place: Place) -> bool:
+    attempt, events = _log_of(run)
+    return place.attempt == attempt and bool(events) and place.seq >= events[-1]["seq"]
+
+
+def _position(run: Run) -> int:
+    try:
+        return run.position()
+    finally:
+        connection.close()
+
+
+class Follower:
+    """Follows one run for one reader, from `place` on."""
+
+    def __init__(self, run: Run, place: Place) -> None:
+        self.run, self.place = run, place
+        self.position = -1
+        self.idle_seconds = 0.0
+        self.redis: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
+            settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=IDLE_MS / 1000 + 5
+        )
+
+    async def stream(self) -> AsyncIterator[bytes]:
+        try:
+            yield b"retry: 1000\n\n"
+            while not self.run.is_done:
+                async for part in self._step():
+                    yield part
+                await self._refresh()
+            async for part in self._rest():
+                yield part
+        finally:
+            await self.redis.aclose()
+
+    async def _step(self) -> AsyncIterator[bytes]:
+        """What is new, after at most IDLE_MS."""
+        if self.run.attempt:
+            for part in self._turn_to(self.run.attempt):
+                yield part
+        if self.run.state == State.QUEUED:
+            position = await sync_to_async(_position)(self.run)
+            if position != self.position:
+                self.position = position
+                yield message("queue", {"position": position, "published": self.run.published_at is not None})
+        events = await self._read()
+        for event in events:
+            yield self._sent(event)
+        self.idle_seconds = 0.0 if events else self.idle_seconds + IDLE_MS / 1000
+        if self.idle_seconds >= KEEP_ALIVE_SECONDS:
+            self.idle_seconds = 0.0
+            yield KEEP_ALIVE
+
+    def _turn_to(self, attempt: int) -> list[bytes]:
+        """Announce a newer attempt than the reader has, and start it from nothing."""
+        if attempt == self.place.attempt:
+            return []
+        reason = "again" if self.place.attempt or self.run.failures else "first"
+        self.place = Place(attempt, 0)
+        return [message("attempt", {"attempt": attempt, "reason": reason}, f"{attempt}-0")]
+
+    async def _read(self) -> list[Event]:
+        """The next events of the attempt from Redis; none within IDLE_MS, or without Redis."""
+        key = run_key(self.run.pk, self.place.attempt)
+        try:
+            found = await self.redis.xread({key: f"{self.place.seq}-0"}, count=200, block=IDLE_MS)
+        except (redis.exceptions.RedisError, OSError):
+            await _pause()
+            return []
+        return [json.loads(fields[b"event"]) for _, entries in found or [] for _, fields in entries]
+
+    def _sent(self, event: Event) -> bytes:
+        self.place = Place(self.place.attempt, int(event["seq"]))
+        return message(str(event["type"]), event, f"{self.place.attempt}-{self.place.seq}")
+
+    async def _refresh(self) -> None:
+        try:
+            now = await sync_to_async(_look)(self.run.pk)
+        except DatabaseError:
+            await _pause()
+            return
+        self.run = now or self.run
+
+    async def _rest(self) -> AsyncIterator[bytes]:
+        """What the reader lacks of the finished log, and the end."""
+        attempt, events = await sync_to_async(_log_of)(self.run)
+        for part in self._turn_to(attempt):
+            yield part
+        for event in events:
+            if event["seq"] > self.place.seq:
+                yield self._sent(event)
+        end = {"state": self.run.state, "verdict": self.run.verdict, "url": self.run.get_absolute_url()}
+        yield message("end", end)
+
+
+async def _pause() -> None:
+    """Redis or PostgreSQL is away: ask again in a moment. The one wait here that no condition can replace."""
+    await asyncio.sleep(IDLE_MS / 1000)

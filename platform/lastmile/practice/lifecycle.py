@@ -1,0 +1,164 @@
+"""The rules by which a run changes. Every write by a worker is fenced by its attempt number.
+
+queued ── claim ──> building/leasing/grading ── finish ──> done
+   ^                          │
+   └── release, lost, internal┘   (the third failure quarantines: done, internal)
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from labs.harness.events import Event, Text
+from lastmile.practice.models import (
+    WORKING,
+    CheckResult,
+    Outcome,
+    Run,
+    RunLog,
+    State,
+)
+from lastmile.practice.streams import clean
+from lastmile.skills.models import CELLS, SkillEvidence
+
+log = logging.getLogger(__name__)
+
+QUIET = timedelta(seconds=10)
+TRIES = 3
+GIVEN_UP = Text(
+    zh="我们试了三次都没能完成评测。是我们的问题，这次提交不计入你的成绩，老师已能看到它。",
+    en="We tried three times and could not grade this. It is our fault, it does not count, and your "
+    "instructor can see it.",
+)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One worker's right to grade one run."""
+
+    run_id: UUID
+    attempt: int
+    worker: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the engine found, in the terms of the tables. `checks` are rows for CheckResult."""
+
+    verdict: str
+    points: int = 0
+    of: int = 0
+    passed: int = 0
+    total: int = 0
+    seconds: float = 0.0
+    reason: Text = Text("", "")
+    checks: tuple[dict[str, Any], ...] = ()
+    parts: dict[str, float] = field(default_factory=dict)
+    skills: tuple[str, ...] = ()
+
+
+def claim(run_id: UUID | str, seen: int, worker: str) -> Claim | None:
+    """Take a queued run whose attempt is still `seen`. None: somebody else has it, or it is done."""
+    taken = Run.objects.filter(pk=run_id, attempt=seen, state=State.QUEUED).update(
+        attempt=seen + 1,
+        state=State.BUILDING,
+        worker=worker,
+        claimed_at=Now(),
+        heartbeat_at=Now(),
+    )
+    return Claim(UUID(str(run_id)), seen + 1, worker) if taken else None
+
+
+def beat(claim: Claim, state: State) -> bool:
+    """Say that the worker lives and how far it is. False: the run is no longer this attempt's."""
+    mine = Run.objects.filter(pk=claim.run_id, attempt=claim.attempt).live()
+    return bool(mine.update(state=state, heartbeat_at=Now()))
+
+
+def release(claim: Claim) -> bool:
+    """Give the run back unharmed, as a worker does that is asked to stop."""
+    mine = Run.objects.filter(pk=claim.run_id, attempt=claim.attempt).live()
+    return bool(mine.update(state=State.QUEUED, published_at=None, heartbeat_at=None, worker=""))
+
+
+@transaction.atomic
+def finish(claim: Claim, result: Result, events: list[Event]) -> Run | None:
+    """Store the verdict once. None: this attempt lost the run meanwhile, and nothing was stored.
+
+    `internal` puts the run back into the queue until it has failed TRIES times; the answer then has
+    the state `queued`.
+    """
+    mine = Run.objects.select_for_update().filter(pk=claim.run_id, attempt=claim.attempt).live()
+    run = mine.first()
+    if run is None:
+        return None
+    if result.verdict == Outcome.INTERNAL:
+        return _fail(run, result, events)
+    _store(run, result, events)
+    return run
+
+
+def _fail(run: Run, result: Result, events: list[Event]) -> Run:
+    run.failures += 1
+    if run.failures >= TRIES:
+        run.quarantined = True
+        _store(run, result, events)
+        return run
+    _requeue(run)
+    return run
+
+
+def _requeue(run: Run) -> None:
+    run.state, run.published_at, run.heartbeat_at, run.worker = State.QUEUED, None, None, ""
+    run.save(update_fields=["state", "published_at", "heartbeat_at", "worker", "failures"])
+
+
+def _store(run: Run, result: Result, events: list[Event]) -> None:
+    reason = GIVEN_UP if run.quarantined else result.reason
+    run.state, run.verdict, run.finished_at = State.DONE, result.verdict, timezone.now()
+    run.points, run.of, run.passed, run.total = result.points, result.of, result.passed, result.total
+    run.seconds, run.parts = result.seconds, dict(result.parts)
+    run.reason_zh, run.reason_en = clean(reason.zh), clean(reason.en)
+    run.save()
+    RunLog.objects.create(run=run, attempt=run.attempt, body=RunLog.pack(events))
+    CheckResult.objects.bulk_create(CheckResult(run=run, **clean(row)) for row in result.checks)
+    if result.verdict == Outcome.PASS:
+        cells = [cell for cell in result.skills if cell in CELLS]
+        rows = [SkillEvidence(user_id=run.user_id, cell=cell, run=run) for cell in cells]
+        SkillEvidence.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def recover_lost() -> list[Run]:
+    """Take back the runs whose worker has been quiet for QUIET. Returns them, in their new state."""
+    quiet = Run.objects.filter(state__in=WORKING, heartbeat_at__lt=Now() - QUIET)
+    return [run for pk in quiet.values_list("pk", flat=True) if (run := _recover(pk)) is not None]
+
+
+@transaction.atomic
+def _recover(pk: UUID) -> Run | None:
+    still = Run.objects.select_for_update(skip_locked=True)
+    run = still.filter(pk=pk, state__in=WORKING, heartbeat_at__lt=Now() - QUIET).first()
+    if run is None:
+        return None
+    log.warning("run %s: attempt %s on %s went quiet", run.pk, run.attempt, run.worker)
+    lost = Result(Outcome.INTERNAL, seconds=0.0)
+    return _fail(run, lost, [_verdict_event(run)])
+
+
+def _verdict_event(run: Run) -> Event:
+    return {
+        "seq": 1,
+        "at": 0.0,
+        "type": "verdict",
+        "verdict": "internal",
+        **{key: 0 for key in ("passed", "total", "points", "of", "seconds")},
+        "reason": GIVEN_UP.json(),
+    }

@@ -1,0 +1,222 @@
+"""What the lab and run pages show, put together from rows and manifests. Shapes: templates/README.md."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import datetime
+from typing import Any
+
+from django.urls import reverse
+
+from labs.harness.events import Text
+from labs.harness.manifest import Lab
+from lastmile.accounts.models import User
+from lastmile.practice import catalog, drafts, texts
+from lastmile.practice.models import Draft, HintUse, Outcome, Run
+from lastmile.practice.proof import proof_of
+from lastmile.problems import pick
+
+Row = dict[str, Any]
+CONTEXT_LINES = 3
+
+
+def iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def lab_urls(lab: Lab) -> dict[str, str]:
+    track, name = lab.slug.split("/")
+    nowhere = "00000000-0000-0000-0000-000000000000"
+    return {
+        "draft": reverse("draft", args=[track, name]),
+        "submit": reverse("submit", args=[track, name]),
+        "upload": reverse("submit", args=[track, name]),
+        "hint": reverse("hints", args=[track, name, "CHECK"]),
+        "events": reverse("run-events", args=[nowhere]).replace(nowhere, "RUN"),
+        "run": reverse("run", args=[nowhere]).replace(nowhere, "RUN"),
+    }
+
+
+def lab_row(lab: Lab) -> Row:
+    track, name = lab.slug.split("/")
+    return {
+        "slug": lab.slug,
+        "track": lab.track,
+        "name": name,
+        "title": pick(lab.title),
+        "summary": "",
+        "level": lab.level,
+        "minutes": lab.minutes,
+        "chapter": lab.chapter,
+        "checks": len(lab.checks),
+        "url": reverse("lab", args=[track, name]),
+    }
+
+
+def labs_by_track(user: User | None) -> list[Row]:
+    tracks: dict[str, Row] = {}
+    best = _standings(user)
+    drafted = set(Draft.objects.filter(user=user).values_list("lab", flat=True)) if user else set()
+    for lab in catalog.everything():
+        runs = best.get(lab.slug, [])
+        track = tracks.setdefault(lab.track, {"slug": lab.track, "title": lab.track, "labs": []})
+        track["labs"].append(lab_row(lab) | standing(runs, lab.slug in drafted))
+    return list(tracks.values())
+
+
+def _standings(user: User | None) -> dict[str, list[Run]]:
+    found: dict[str, list[Run]] = {}
+    if user is not None:
+        counted = Run.objects.filter(user=user).exclude(verdict=Outcome.INTERNAL).exclude(verdict="")
+        for run in counted.only("id", "lab", "verdict", "passed", "total"):
+            found.setdefault(run.lab, []).append(run)
+    return found
+
+
+def standing(runs: list[Run], drafted: bool) -> Row:
+    """How a learner stands with a lab. Runs that were our fault are not among `runs`."""
+    best = max(runs, key=lambda run: (run.verdict == Outcome.PASS, run.passed), default=None)
+    if best is None:
+        return {"status": "draft" if drafted else "none", "best": None}
+    status = "passed" if best.verdict == Outcome.PASS else "failed"
+    return {"status": status, "best": {"passed": best.passed, "total": best.total}}
+
+
+def check_rows(lab: Lab, user: User | None) -> list[Row]:
+    levels = {check: len(found) for check, found in catalog.hints(lab, texts.language()).items()}
+    unlocked: dict[str, int] = {}
+    if user is not None:
+        for use in HintUse.objects.filter(user=user, lab=lab.slug):
+            unlocked[use.check_id] = max(unlocked.get(use.check_id, 0), use.level)
+    chapter = reverse("chapter", args=[lab.chapter])
+    return [
+        {
+            "id": check.id,
+            "title": pick(check.title),
+            "points": check.points,
+            "needs": list(check.needs),
+            "section": check.section,
+            "url": f"{chapter}#{check.section}",
+            "hints": levels.get(check.id, 0),
+            "unlocked": unlocked.get(check.id, 0),
+        }
+        for check in lab.checks
+    ]
+
+
+def files_for_editor(lab: Lab, draft: Draft | None) -> list[Row]:
+    starter = catalog.starter(lab)
+    kept: dict[str, str] = dict(draft.files) if draft else {}
+    rows = []
+    for path in sorted(starter.keys() | kept.keys()):
+        editable = catalog.is_editable(lab, path)
+        original = starter.get(path, "")
+        text = kept.get(path, original) if editable else original
+        rows.append({"path": path, "text": text, "editable": editable, "starter": original})
+    return sorted(rows, key=lambda row: not row["editable"])
+
+
+def page_data(lab: Lab, user: User, run: Run | None, passed: bool) -> Row:
+    draft = drafts.of(user, lab)
+    return {
+        "lab": lab.slug,
+        "files": files_for_editor(lab, draft),
+        "draft": {
+            "saved_at": iso(draft.saved_at) if draft else None,
+            "version": draft.version if draft else 0,
+        },
+        "urls": lab_urls(lab),
+        "checks": check_rows(lab, user),
+        "run": run_ref(run) if run else None,
+        "passed": passed,
+        "proof": proof_of(lab),
+    }
+
+
+def run_ref(run: Run) -> Row:
+    return {
+        "id": str(run.pk),
+        "state": run.state,
+        "verdict": run.verdict,
+        "url": run.get_absolute_url(),
+        "events_url": reverse("run-events", args=[run.pk]),
+    }
+
+
+def history(runs: list[Run]) -> list[Row]:
+    """The learner's runs of a lab, the newest first, each with the number of files it changed."""
+    rows: list[Row] = []
+    before: dict[str, bytes] | None = None
+    for number, run in enumerate(sorted(runs, key=lambda run: run.queued_at), 1):
+        contents = run.submission.contents()
+        changed = {path for path, _ in before.items() ^ contents.items()} if before is not None else set()
+        rows.append(run_row(run, number) | {"changed": len(changed)})
+        before = contents
+    return rows[::-1]
+
+
+def run_row(run: Run, number: int) -> Row:
+    return {
+        "id": str(run.pk),
+        "number": number,
+        "state": run.state,
+        "verdict": run.verdict,
+        "reason": pick(Text(run.reason_zh, run.reason_en)),
+        "passed": run.passed,
+        "total": run.total,
+        "points": run.points,
+        "of": run.of,
+        "seconds": run.seconds,
+        "created": run.queued_at,
+        "finished": run.finished_at,
+        "attempt": run.attempt,
+        "seed": run.seed,
+        "parts": run.parts,
+        "quarantined": run.quarantined,
+        "source": run.submission.source,
+        "url": run.get_absolute_url(),
+    }
+
+
+def diff(old: str | None, new: str | None) -> list[Row]:
+    """Lines of a unified view: {kind: same|add|del|skip, old, new, text}; numbers are 1-based or None."""
+    before, after = (old or "").splitlines(), (new or "").splitlines()
+    rows: list[Row] = []
+    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    for number, group in enumerate(matcher.get_grouped_opcodes(CONTEXT_LINES)):
+        if number or group[0][1] > 0:
+            rows.append({"kind": "skip", "old": None, "new": None, "text": ""})
+        for tag, a, b, c, d in group:
+            if tag == "equal":
+                rows += [_line("same", a + n + 1, c + n + 1, before[a + n]) for n in range(b - a)]
+                continue
+            rows += [_line("del", n + 1, None, before[n]) for n in range(a, b)]
+            rows += [_line("add", None, n + 1, after[n]) for n in range(c, d)]
+    return rows
+
+
+def _line(kind: str, old: int | None, new: int | None, text: str) -> Row:
+    return {"kind": kind, "old": old, "new": new, "text": text}
+
+
+def file_rows(run: Run, previous: Run | None) -> list[Row]:
+    """The run's files, with what changed since the previous run of the same lab."""
+    now = _texts(run)
+    before = _texts(previous) if previous else {}
+    rows = []
+    for path in sorted(now.keys() | before.keys()):
+        changed = previous is not None and now.get(path) != before.get(path)
+        rows.append(
+            {
+                "path": path,
+                "text": now.get(path, ""),
+                "gone": path not in now,
+                "changed": changed,
+                "diff": diff(before.get(path), now.get(path)) if changed else [],
+            }
+        )
+    return rows
+
+
+def _texts(run: Run) -> dict[str, str]:
+    return {path: content.decode("utf-8", "replace") for path, content in run.submission.contents().items()}

@@ -1,0 +1,115 @@
+"""The permanent page of one run."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from labs.harness.events import Event
+from lastmile.accounts.models import User
+from lastmile.http import AuthedRequest
+from lastmile.practice import catalog, pages, texts
+from lastmile.practice.models import CheckResult, Outcome, Run, RunLog
+from lastmile.practice.proof import proof_of
+from lastmile.problems import pick
+
+
+def _get_run_for_user(run_id: UUID, user: User) -> Run:
+    """404 for a run that is not theirs to see, the same as for one that is not there."""
+    visible = Run.objects.visible_to(user).select_related("submission", "user")
+    run = visible.filter(pk=run_id).first()
+    if run is None:
+        raise Http404(str(run_id))
+    return run
+
+
+@login_required
+@never_cache
+@require_GET
+def run(request: AuthedRequest, run_id: UUID) -> HttpResponse:
+    shown = _get_run_for_user(run_id, request.user)
+    lab = catalog.get_or_404(shown.lab)
+    is_owner = shown.user_id == request.user.pk
+    before = Run.objects.of_lab(shown.user, shown.lab).filter(queued_at__lt=shown.queued_at)
+    previous = before.select_related("submission").first()
+    number = before.count() + 1
+    passed = Run.objects.of_lab(request.user, lab.slug).filter(verdict=Outcome.PASS).exists()
+    events = _events(shown)
+    context = {
+        "run": pages.run_row(shown, number),
+        "lab": pages.lab_row(lab),
+        "learner": shown.user.name,
+        "is_owner": is_owner,
+        "checks": check_results(shown),
+        "diagnostics": [event for event in events if event["type"] == "diagnostic"],
+        "files": pages.file_rows(shown, previous),
+        "previous": pages.run_row(previous, number - 1) if previous else None,
+        "timeline": [row for event in events if event["type"] == "timeline" for row in event["entries"]],
+        "log": [_log_row(event) for event in events if event["type"] in ("log", "step")],
+        "proof": proof_of(lab),
+        "command": f"lastmile grade {lab.slug} . --seed {shown.seed}",
+        "page_data": pages.page_data(lab, request.user, shown, passed),
+    }
+    return render(request, "practice/run.html", context)
+
+
+def _events(shown: Run) -> list[Event]:
+    log = RunLog.objects.filter(run=shown).first()
+    return log.events() if log else []
+
+
+def _log_row(event: Event) -> dict[str, Any]:
+    if event["type"] == "log":
+        return {"at": event["at"], "stream": event["stream"], "text": event["text"], "command": ""}
+    text = event["text"][texts.language()]
+    return {"at": event["at"], "stream": event["source"], "text": text, "command": event.get("command", "")}
+
+
+def check_results(shown: Run) -> list[dict[str, Any]]:
+    """The ladder of a finished run, in the reader's language."""
+    lab = catalog.find(shown.lab)
+    titles = {check.id: pick(check.title) for check in lab.checks} if lab else {}
+    sections = {row["id"]: row["url"] for row in pages.check_rows(lab, None)} if lab else {}
+    return [
+        {
+            "id": check.check_id,
+            "title": titles.get(check.check_id, check.check_id),
+            "url": sections.get(check.check_id, ""),
+            "status": check.status,
+            "points": check.points,
+            "of": check.of,
+            "seconds": check.seconds,
+            "failure": _failure(check),
+        }
+        for check in shown.checks.all()
+    ]
+
+
+def _failure(check: CheckResult) -> dict[str, str] | None:
+    if not check.failure:
+        return None
+    language = texts.language()
+    said = {key: check.failure[key][language] for key in ("tried", "saw", "expected", "hint")}
+    return said | {"command": check.failure.get("command", "")}
+
+
+@login_required
+@require_GET
+def archive(request: AuthedRequest, run_id: UUID) -> HttpResponse:
+    """The run's files as a zip, for `lastmile grade` elsewhere."""
+    shown = _get_run_for_user(run_id, request.user)
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path, content in shown.submission.contents().items():
+            packed.writestr(path, content)
+    name = f"{shown.lab.replace('/', '-')}-{shown.pk}.zip"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(out.getvalue(), content_type="application/zip", headers=headers)
