@@ -39,32 +39,25 @@ Step = Callable[[Text, str], None]
 LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 
-@dataclass
-class OperatorLab:
-    """Everything a check may use. `random` is seeded by the run's seed: draw names and sizes from it."""
+@dataclass(kw_only=True)
+class ProgramLab:
+    """A learner's program and ways to look at it. `random` is seeded by the run's seed: draw names from it."""
 
-    kube: Kube
     operator: Operator
-    gate: Gate
-    audit: Audit
-    kubelet: Kubelet
     random: random.Random
     seed: int
-    _step: Step
+    tell: Step
+    on_step: Callable[[Text], None] = lambda _text: None
 
     def step(self, zh: str, en: str, command: str = "") -> None:
         """Tell the learner what is being tried now, with a command that shows the same."""
-        self._step(Text(zh, en), command)
+        text = Text(zh, en)
+        self.on_step(text)
+        self.tell(text, command)
 
     def name(self, prefix: str) -> str:
         """A name that no other check of this run uses, drawn from the seed."""
         return f"{prefix}-{''.join(self.random.choices(LETTERS, k=5))}"
-
-    def namespace(self, prefix: str = "lab") -> str:
-        """A fresh namespace; its name is not to be guessed. It goes with the sandbox."""
-        name = self.name(prefix)
-        self.kube.create(NAMESPACES, {"metadata": {"name": name}})
-        return name
 
     def eventually(self, look: Callable[[], T], *, want: Any, tried: Text, expected: Text, hint: Hint,
                    timeout: float = 10.0, command: str = "") -> T:
@@ -101,6 +94,22 @@ class OperatorLab:
         saw = seen if isinstance(seen, Text) else _describe(seen, want)
         told = hint(seen) if callable(hint) else hint
         raise Failed(tried=tried, saw=saw, expected=expected, hint=told, command=command)
+
+
+@dataclass(kw_only=True)
+class OperatorLab(ProgramLab):
+    """A ProgramLab whose program is an operator of a real control plane."""
+
+    kube: Kube
+    gate: Gate
+    audit: Audit
+    kubelet: Kubelet
+
+    def namespace(self, prefix: str = "lab") -> str:
+        """A fresh namespace; its name is not to be guessed. It goes with the sandbox."""
+        name = self.name(prefix)
+        self.kube.create(NAMESPACES, {"metadata": {"name": name}})
+        return name
 
     def quiet(self, seconds: float, *, tried: Text, expected: Text, hint: Hint, within: float = 10.0,
               namespace: str = "", command: str = "") -> tuple[Mark, Mark]:

@@ -16,7 +16,15 @@ from typing import Any
 from labs.harness.checks import NotInTime
 from labs.harness.events import Text
 
-Ask = Callable[..., dict[str, Any]]
+Ask = Callable[..., None]
+
+_STOPPED = {
+    "memory": ("内存超过上限", "it used more memory than it may"),
+    "output": ("输出超过上限", "it printed more than it may"),
+    "wall": ("运行时间超过上限", "it ran longer than it may"),
+    "cpu": ("CPU 时间超过上限", "it used more CPU time than it may"),
+    "closed": ("被评分程序停止", "it was stopped by the grader"),
+}
 
 
 class NeverConnected(NotInTime):
@@ -37,6 +45,13 @@ class Exit:
 
     code: int | None
     stopped_by: str = ""
+
+    def describe(self) -> tuple[str, str]:
+        """In Chinese and in English."""
+        if self.code is not None:
+            return f"退出码 {self.code}", f"exit code {self.code}"
+        zh, en = _STOPPED.get(self.stopped_by, ("被停止", "it was stopped"))
+        return zh, en
 
 
 @dataclass(frozen=True)
@@ -131,10 +146,10 @@ class Operator:
         """Its last lines, joined."""
         return "\n".join(line.text for line in self.lines[-count:])
 
-    def on_output(self, text: str) -> None:
-        """The engine passes on one line (called by the protocol's reader)."""
+    def on_lines(self, lines: list[dict[str, Any]]) -> None:
+        """The engine passes on lines {at, text} (called by the protocol's reader)."""
         with self._changed:
-            self._lines.append(Line(time.time(), text))
+            self._lines.extend(Line(row["at"], row["text"]) for row in lines)
 
     def on_exit(self, process: int, code: int | None, stopped_by: str) -> None:
         """The engine says that an instance ended (called by the protocol's reader)."""

@@ -1,0 +1,208 @@
+"""From a submission to a verdict. The one way in for the CLI, the site's workers and the proofs.
+
+    validate → ( build ∥ lease, grader starts ∥ vet ) → checks → verdict
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import threading
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NotYet
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from labs.harness import build, submission
+from labs.harness.diagnostics import Diagnostic
+from labs.harness.events import Emitter, Sink, Text
+from labs.harness.jails import Cancelled, Jails
+from labs.harness.leasing import Leasing
+from labs.harness.manifest import Lab
+from labs.harness.session import Outcome, Session
+from labs.harness.submission import BadSubmission, Submission
+from labs.harness.verdict import CheckResult, Verdict, Word
+from sandboxes import folders
+
+_HEAD_START = 0.8  # seconds that a build has before a sandbox is leased: most mistakes show up sooner
+_SPARE_SECONDS = 30.0
+_POLL_SECONDS = 0.1
+
+__all__ = ["Cancelled", "grade"]
+
+
+def grade(lab: Lab, handed_in: Submission, emit: Sink, cancel: threading.Event | None = None, seed: int = 0,
+          only: Sequence[str] = ()) -> Verdict:
+    """Judge one submission; every event goes to `emit`, the last one is the verdict.
+
+    Never raises for anything that a submission or a sandbox does: that is `error`, `fail` or
+    `internal`. Raises Cancelled when `cancel` was set. Whatever it started has ended when it returns.
+    `only` limits the run to these checks and what they need.
+    """
+    run = _Run(lab, Emitter(emit), seed, tuple(only))
+    with contextlib.ExitStack() as undo:
+        jails = undo.enter_context(Jails())
+        undo.enter_context(_cancelling(jails, cancel))
+        try:
+            verdict = run.judge(handed_in, jails)
+        except Cancelled:
+            if cancel is not None and cancel.is_set():
+                raise
+            verdict = run.verdict("internal", _OURS, log="a jail was closed under the run")
+        except Exception:  # noqa: BLE001  any exception of ours is the verdict `internal`, by contract
+            verdict = run.verdict("internal", _OURS, log=traceback.format_exc())
+    run.emitter.emit("state", state="done")
+    run.emitter.emit("verdict", **verdict.event())
+    return verdict
+
+
+_OURS = Text(
+    "评分系统自己出了问题, 与你的代码无关, 不计入你的成绩",
+    "grading itself failed; it has nothing to do with your code and does not count",
+)
+
+
+@dataclass
+class _Run:
+    lab: Lab
+    emitter: Emitter
+    seed: int
+    only: tuple[str, ...]
+    parts: dict[str, float] = field(default_factory=dict)
+    results: dict[str, CheckResult] = field(default_factory=dict)
+
+    def judge(self, handed_in: Submission, jails: Jails) -> Verdict:
+        try:
+            accepted = submission.accept(self.lab, handed_in)
+        except BadSubmission as bad:
+            return self._refused(bad)
+        self.emitter.emit("state", state="building")
+        with contextlib.ExitStack() as undo:
+            folder = folders.create("run", f"run-{secrets.token_hex(6)}")
+            undo.callback(folders.remove, folder)
+            pool = undo.enter_context(ThreadPoolExecutor(2, "build"))
+            undo.callback(jails.close)  # before the pool is joined: what still runs there ends now
+            program = folder / "program"
+            building = pool.submit(build.build, self.lab, accepted, jails, program, self._build_log)
+            vetting = pool.submit(build.vet, self.lab, accepted, jails)
+            return self._grade(building, vetting, jails, undo)
+
+    def _grade(self, building: Future[build.Built], vetting: Future[list[Diagnostic]], jails: Jails,
+               undo: contextlib.ExitStack) -> Verdict:
+        with contextlib.suppress(NotYet):
+            building.result(_HEAD_START)
+        session: Session | None = None
+        if not building.done() or building.result().program:
+            leasing = undo.enter_context(Leasing(self.lab, self.emitter))
+            session = self._open(leasing, building, jails, undo)
+        built = building.result()
+        self.parts["build"] = round(built.seconds, 3)
+        self._diagnose(built.diagnostics)
+        if built.program is None or session is None:
+            assert built.reason is not None
+            return self.verdict("error", built.reason)
+        self._tell_built(built)
+        outcome = self._check(session, built.program, vetting)
+        return self._conclude(session, outcome)
+
+    def _open(self, leasing: Leasing, building: Future[build.Built], jails: Jails,
+              undo: contextlib.ExitStack) -> Session | None:
+        """Wait for the sandbox, unless the build fails first, and start the grader in it."""
+        while not leasing.done(_POLL_SECONDS):
+            if building.done() and building.result().program is None:
+                return None
+            if building.done():
+                leasing.announce()
+        self.parts |= leasing.parts()
+        session = Session(self.lab, leasing.result(), jails, self.emitter, seed=self.seed, only=self.only)
+        undo.callback(session.close)
+        session.start()
+        return session
+
+    def _check(self, session: Session, program: Path, vetting: Future[list[Diagnostic]]) -> Outcome:
+        program.chmod(0o755)
+        self.emitter.emit("state", state="grading")
+        begun = time.monotonic()
+        session.go(program)
+        vetting.add_done_callback(self._vetted)
+        outcome = session.wait(self.lab.limits.seconds + _SPARE_SECONDS)
+        self.parts["checks"] = round(time.monotonic() - begun, 3)
+        return outcome
+
+    def _conclude(self, session: Session, outcome: Outcome) -> Verdict:
+        self.results = session.results
+        if outcome.broken:
+            return self.verdict("internal", _OURS, log=outcome.broken)
+        if outcome.crashed:
+            return self.verdict("error", outcome.crashed)
+        missed = [check for check in self._rows() if check.status != "passed"]
+        if not missed:
+            return self.verdict("pass", Text("全部检查通过", "every check passed"))
+        first = self.lab.check(next((c.check for c in missed if c.status == "failed"), missed[0].check))
+        return self.verdict("fail", Text(f"没有通过: {first.title.zh}", f"did not pass: {first.title.en}"))
+
+    def _refused(self, bad: BadSubmission) -> Verdict:
+        for problem in bad.problems:
+            self.emitter.emit("diagnostic", tool="submission", file=problem.file, line=0, column=0,
+                              message=problem.text.en, text=problem.text)
+        first = bad.problems[0]
+        where = f"{first.file}: " if first.file else ""
+        return self.verdict("error", Text(where + first.text.zh, where + first.text.en))
+
+    def _diagnose(self, diagnostics: list[Diagnostic]) -> None:
+        for diagnostic in diagnostics:
+            self.emitter.emit("diagnostic", **diagnostic.json())
+
+    def _vetted(self, vetting: Future[list[Diagnostic]]) -> None:
+        if not vetting.cancelled() and vetting.exception() is None:
+            self._diagnose(vetting.result())
+
+    def _build_log(self, text: str) -> None:
+        self.emitter.emit("log", stream="build", text=text)
+
+    def _tell_built(self, built: build.Built) -> None:
+        self.emitter.emit("step", source="build", text=Text("编译完成", "built"), seconds=round(built.seconds, 3),
+                          command=f"go build {self.lab.build.package}")
+
+    def _rows(self) -> list[CheckResult]:
+        """Every check of the lab in order; what was not reached counts as skipped."""
+        wanted = [c for c in self.lab.checks if not self.only or c.id in self.results]
+        return [self.results.get(check.id, CheckResult(check.id, "skipped", 0)) for check in wanted]
+
+    def verdict(self, word: Word, reason: Text, log: str = "") -> Verdict:
+        rows = self._rows()
+        return Verdict(
+            verdict=word,
+            points=sum(row.points for row in rows),
+            of=self.lab.points,
+            passed=sum(row.status == "passed" for row in rows),
+            total=len(self.lab.checks),
+            seconds=round(time.monotonic() - self.emitter.started, 3),
+            reason=reason,
+            checks=rows,
+            parts=self.parts,
+            log=log,
+        )
+
+
+@contextlib.contextmanager
+def _cancelling(jails: Jails, cancel: threading.Event | None) -> Iterator[None]:
+    """Close the jails as soon as `cancel` is set."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while cancel is not None and not over.wait(_POLL_SECONDS):
+            if cancel.is_set():
+                jails.close()
+                return
+
+    watcher = threading.Thread(target=watch, name="cancel", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()

@@ -1,0 +1,91 @@
+"""The grader process: `python -m labs.harness.grader`, started by the engine, never by hand.
+
+It runs in a jail inside the sandbox's network, with a uid of its own and an empty environment; all it
+knows comes as the first line on standard input. It loads the lab's grader.py and prepares while the
+learner's program is still being built, and begins when the engine says go.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from labs.harness import checks, manifest
+from labs.harness.channel import Channel
+from labs.harness.events import Text
+from labs.harness.fixtures import Fixtures
+from labs.harness.process import CrashedAtStart
+from labs.harness.protocol import Message
+from labs.harness.runner import Runner
+
+
+def main() -> int:
+    channel = Channel(sys.stdin.buffer, sys.stdout.buffer)
+    sys.stdout = sys.stderr  # what a grader prints is its own log, not the protocol
+    try:
+        return _grade(channel, channel.first())
+    except BaseException:  # noqa: BLE001  whatever broke here is ours; the engine must hear of it
+        channel.send("broken", log=traceback.format_exc()[-8000:])
+        return 3
+
+
+def _grade(channel: Channel, assignment: Message) -> int:
+    lab = manifest.load(assignment["lab"], Path(assignment["root"]))
+    load_checks(lab)
+    fixtures = Fixtures(channel, assignment)
+    channel.follow()
+    runner = Runner(lab, checks.registered(), channel.emit, frozenset(assignment["only"]))
+    fixtures.lab.on_step = lambda text: setattr(runner, "last_step", text)
+    runner.verify()
+    prepare = checks.preparation()
+    if prepare:
+        prepare(fixtures.lab)
+    channel.send("ready")
+    if not channel.wait_go():
+        return 0
+    crashed = _run(runner, fixtures, time.monotonic() + assignment["seconds"])
+    entries = fixtures.timeline()
+    if entries:
+        channel.emit("timeline", entries=entries)
+    channel.send("done", crashed=crashed is not None, reason=_reason(crashed).json())
+    fixtures.close()
+    return 0
+
+
+def _run(runner: Runner, fixtures: Fixtures, deadline: float) -> CrashedAtStart | None:
+    runner.deadline = deadline
+    try:
+        runner.run(fixtures.lab)
+    except CrashedAtStart as crash:
+        return crash
+    return None
+
+
+def load_checks(lab: manifest.Lab) -> None:
+    """Import the lab's grader.py, which registers its checks. Raises what that raises."""
+    checks.forget()
+    file = lab.folder / "grader.py"
+    name = "labs." + lab.slug.replace("/", ".") + ".grader"
+    spec = importlib.util.spec_from_file_location(name, file)
+    if spec is None or spec.loader is None:
+        raise FileNotFoundError(file)
+    module: Any = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+
+
+def _reason(crash: CrashedAtStart | None) -> Text:
+    if crash is None:
+        return Text("", "")
+    how_zh, how_en = crash.exit.describe()
+    last = crash.log.strip().splitlines()[-12:]
+    tail = "\n" + "\n".join(last) if last else ""
+    return Text(f"程序启动后就退出了 ({how_zh}){tail}", f"the program ended right after its start ({how_en}){tail}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

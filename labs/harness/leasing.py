@@ -1,0 +1,89 @@
+"""The sandbox of one run, leased in a thread so that the wait is hidden behind the build."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any
+
+from labs.harness.events import Emitter, Text
+from labs.harness.manifest import Lab
+from sandboxes.interface import Progress, Spec
+from sandboxes.pool import client
+
+
+class Leasing:
+    """A context manager: entering asks for the sandbox, leaving gives it back, leased by then or not."""
+
+    def __init__(self, lab: Lab, emitter: Emitter) -> None:
+        self._lab, self._emitter = lab, emitter
+        self._data: Mapping[str, Any] = {}
+        self._error: BaseException | None = None
+        self._have, self._release = threading.Event(), threading.Event()
+        self._begun = self._queued_until = self._leased = time.monotonic()
+        self._announced = False
+        self._thread = threading.Thread(target=self._hold, name="lease", daemon=True)
+
+    def __enter__(self) -> Leasing:
+        if self._lab.sandbox == "none":
+            self._have.set()
+        else:
+            self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._release.set()
+        if self._have.is_set() and self._thread.ident:
+            self._thread.join()  # a sandbox in use is gone when the run is; one still queued goes by itself
+
+    def done(self, timeout: float) -> bool:
+        return self._have.wait(timeout)
+
+    def result(self) -> Mapping[str, Any]:
+        """The handle's data; {} for a lab without a sandbox. Raises what leasing raised. After done()."""
+        if self._error:
+            raise self._error
+        return self._data
+
+    def parts(self) -> dict[str, float]:
+        return {
+            "queue": round(self._queued_until - self._begun, 3),
+            "lease": round(self._leased - self._queued_until, 3),
+        }
+
+    def announce(self) -> None:
+        """Say once that the run now waits for nothing but the sandbox."""
+        if not self._announced:
+            self._announced = True
+            self._emitter.emit("state", state="leasing")
+
+    def _hold(self) -> None:
+        spec = Spec(self._lab.sandbox, options=self._options())
+        try:
+            with client.lease(spec, self._on_queue, self._on_progress) as handle:
+                self._data = handle.data
+                self._leased = time.monotonic()
+                self._have.set()
+                self._release.wait()
+        except BaseException as error:  # noqa: BLE001  handed to the run by result()
+            self._error = error
+        finally:
+            self._have.set()
+
+    def _options(self) -> dict[str, Any]:
+        manifests = [str(self._lab.folder / name) for name in self._lab.manifests]
+        return {"manifests": manifests} if manifests else {}
+
+    def _on_queue(self, position: int) -> None:
+        self._queued_until = time.monotonic()
+        if position:
+            text = Text(f"排队等沙箱: 第 {position} 位", f"waiting for a sandbox: number {position} in line")
+            self._emitter.emit("step", source="sandbox", text=text)
+
+    def _on_progress(self, progress: Progress) -> None:
+        if progress.done:
+            text = Text(f"{progress.step} 就绪", f"{progress.step} is up")
+            self._emitter.emit("step", source="sandbox", text=text, seconds=progress.seconds)

@@ -1,0 +1,121 @@
+"""Runs a lab's checks in order, each within its time, and reports them."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any
+
+from labs.harness.checks import CheckFunction, Failed, NotInTime
+from labs.harness.events import Text
+from labs.harness.manifest import Check, Lab
+
+Emit = Callable[..., None]
+
+
+class _TimeUp(BaseException):
+    """Not an Exception, so that a check which catches broadly does not catch this."""
+
+
+class OutOfStep(Exception):
+    """lab.toml and grader.py name different checks."""
+
+
+@dataclass
+class Runner:
+    """`only` runs just these checks (and what they need); empty runs all."""
+
+    lab: Lab
+    functions: Mapping[str, CheckFunction]
+    emit: Emit
+    only: frozenset[str] = frozenset()
+    deadline: float = float("inf")
+    last_step: Text = field(default_factory=lambda: Text("", ""))
+    statuses: dict[str, str] = field(default_factory=dict)
+
+    def verify(self) -> None:
+        """Raises OutOfStep unless each check of lab.toml has its function and the other way round."""
+        wanted, there = {check.id for check in self.lab.checks}, set(self.functions)
+        if wanted != there:
+            missing, extra = sorted(wanted - there), sorted(there - wanted)
+            raise OutOfStep(f"{self.lab.slug}: grader.py lacks {missing} and has {extra} beyond lab.toml")
+
+    def run(self, fixture: Any) -> None:
+        """Every check in order. Raises whatever a check raises beyond Failed and NotInTime."""
+        wanted = self._wanted()
+        for check in self.lab.checks:
+            if check.id not in wanted or not self._ready(check):
+                self._settle(check, "skipped")
+                continue
+            self.emit("check", check=check.id, status="running")
+            begun = time.monotonic()
+            failure = self._decide(check, fixture)
+            seconds = round(time.monotonic() - begun, 3)
+            if failure is None:
+                self._settle(check, "passed", seconds=seconds)
+            else:
+                self._settle(check, "failed", seconds=seconds, failure=failure.json())
+
+    def _wanted(self) -> set[str]:
+        if not self.only:
+            return {check.id for check in self.lab.checks}
+        wanted: set[str] = set(self.only)
+        for check in reversed(self.lab.checks):
+            if check.id in wanted:
+                wanted.update(check.needs)
+        return wanted
+
+    def _ready(self, check: Check) -> bool:
+        met = all(self.statuses.get(need) == "passed" for need in check.needs)
+        return met and time.monotonic() < self.deadline
+
+    def _settle(self, check: Check, status: str, **fields: Any) -> None:
+        self.statuses[check.id] = status
+        self.emit("check", check=check.id, status=status, **fields)
+
+    def _decide(self, check: Check, fixture: Any) -> Failed | None:
+        self.last_step = check.title
+        limit = min(check.timeout, max(0.1, self.deadline - time.monotonic()))
+        try:
+            with _time_limit(limit):
+                self.functions[check.id](fixture)
+        except Failed as failed:
+            return failed
+        except NotInTime as late:
+            return self._late(check, late.what)
+        except _TimeUp:
+            zh = f"{limit:g} 秒内没有做完"
+            return self._late(check, Text(zh, f"it was not done within {limit:g} s"))
+        return None
+
+    def _late(self, check: Check, saw: Text) -> Failed:
+        return Failed(
+            tried=self.last_step,
+            saw=saw,
+            expected=check.title,
+            hint=Text(
+                "看看日志里最后几行在等什么: 多半是一次请求没有返回, 或者某个状态一直没有被写出来。",
+                "Look at what the last lines of the log wait for: most often a request that never "
+                "returned, or a state that was never written.",
+            ),
+        )
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Raise _TimeUp in the main thread after `seconds`, and again each second while it is swallowed."""
+
+    def up(_number: int, _frame: FrameType | None) -> None:
+        raise _TimeUp
+
+    previous = signal.signal(signal.SIGALRM, up)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)

@@ -1,0 +1,225 @@
+"""The engine's end of one grader process: starts it, carries out what it asks for, hears its results."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from labs.harness.events import Emitter, Text
+from labs.harness.jails import Cancelled, Jails
+from labs.harness.learner import Callbacks, Learner
+from labs.harness.manifest import LABS, Lab
+from labs.harness.process import Exit
+from labs.harness.protocol import FROM_GRADER, MAX_LINE, RS, BrokenProtocol, Message, decode, encode
+from labs.harness.verdict import CheckResult
+from sandboxes import jail
+from sandboxes.interface import Completed, StartFailed
+
+MIB = 1 << 20
+_KEPT_LOG = 16_000
+ROOT_INSIDE = "/root-of-labs"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How the grader process ended its work. `broken` is a log when it is our fault, else "".
+
+    `crashed` is the sentence for the learner when the program ended right after its start.
+    """
+
+    broken: str = ""
+    crashed: Text | None = None
+
+
+class Session:
+    """One grader process. start() → go() → wait()."""
+
+    def __init__(self, lab: Lab, sandbox: Mapping[str, Any], jails: Jails, emitter: Emitter, *, seed: int,
+                 only: Sequence[str] = ()) -> None:
+        self._lab, self._sandbox, self._jails, self._emitter = lab, sandbox, jails, emitter
+        self._seed, self._only = seed, list(only)
+        self._learner = Learner(lab, sandbox, jails, Callbacks(self._lines, self._cut, self._exited, self._break))
+        self._inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._partial = b""
+        self._own_log = b""
+        self._writing = threading.Lock()
+        self._changed = threading.Condition()
+        self._ready = False
+        self._outcome: Outcome | None = None
+        self._program = Path()
+        self._process: jail.Process | None = None
+        self.results: dict[str, CheckResult] = {}
+
+    def start(self) -> None:
+        """Start it and hand it the assignment. Raises StartFailed, Cancelled."""
+        self._process = self._jails.start(self._command(), stdin=True, on_output=self._take)
+        threading.Thread(target=self._follow, name="grader", daemon=True).start()
+        threading.Thread(target=self._await_end, name="end of grader", daemon=True).start()
+        sandbox = {**self._sandbox, "audit_log": "/audit.log"} if self._sandbox else {}
+        seconds = self._lab.limits.seconds
+        self._send("assignment", lab=self._lab.slug, root=ROOT_INSIDE, seed=self._seed, sandbox=sandbox,
+                   seconds=seconds, only=self._only)
+
+    def go(self, program: Path) -> None:
+        """Let the checks begin; `program` is what start_operator starts."""
+        self._program = program
+        self._send("go")
+
+    def wait(self, timeout: float) -> Outcome:
+        """How it ended; a grader that takes longer is broken."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._outcome is not None, timeout)
+            late = Outcome(broken=f"the grader did not end within {timeout:g} s\n{self._log()}")
+            return self._outcome or late
+
+    def close(self) -> None:
+        self._learner.close()
+        self._inbox.put(b"")
+
+    def _command(self) -> jail.Command:
+        python = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
+        base, site = Path(sys.base_prefix).resolve(), Path(httpx.__file__).resolve().parents[1]
+        root = self._lab.folder.parents[1]
+        binds = [jail.Bind(LABS, "/grader/labs"), jail.Bind(root, ROOT_INSIDE), jail.Bind(site, "/site")]
+        if not base.is_relative_to("/usr"):
+            binds.append(jail.Bind(base, str(base)))
+        if self._sandbox:
+            binds.append(jail.Bind(Path(self._sandbox["audit_log"]), "/audit.log"))
+        return jail.Command(
+            # -P, -S: nothing is imported from the working folder or by .pth files
+            argv=(str(python), "-P", "-S", "-B", "-m", "labs.harness.grader"),
+            env={"PYTHONPATH": "/grader:/site", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin", "HOME": "/tmp"},
+            binds=tuple(binds),
+            limits=jail.Limits(
+                memory_bytes=512 * MIB,
+                processes=64,
+                wall_seconds=0.0,
+                disk_bytes=64 * MIB,
+                output_bytes=0,
+            ),
+            network=self._sandbox.get("netns"),
+            system=True,
+            label="grader",
+        )
+
+    def _send(self, type_: str, **fields: Any) -> None:
+        process = self._process
+        assert process is not None and process.stdin is not None
+        line = encode({"type": type_, **fields})
+        with self._writing:
+            try:
+                process.stdin.write(line)
+                process.stdin.flush()
+            except (BrokenPipeError, ValueError):
+                pass  # it ended; _await_end says so
+
+    def _take(self, data: bytes) -> None:
+        """From the jail's reader: whole lines go to the handling thread, which may block."""
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        if len(self._partial) > MAX_LINE:
+            self._partial = b""
+            self._break("the grader sent a line without end")
+        for line in lines:
+            if line.startswith(RS):
+                self._inbox.put(line[1:])
+            elif line:
+                self._own_log = (self._own_log + line + b"\n")[-_KEPT_LOG:]
+
+    def _follow(self) -> None:
+        try:
+            while line := self._inbox.get():
+                self._handle(decode(line, FROM_GRADER))
+        except BrokenProtocol as error:
+            self._break(f"the grader broke the protocol: {error}")
+        except (StartFailed, Cancelled) as error:
+            self._break(f"{type(error).__name__}: {error}")
+
+    def _handle(self, message: Message) -> None:
+        kind = message["type"]
+        if kind == "event":
+            self._event(message["event"], message["fields"])
+        elif kind == "request":
+            self._request(message)
+        elif kind == "ready":
+            self._emitter.emit("step", source="grader", text=Text("评分程序就绪", "the grader is ready"))
+        elif kind == "broken":
+            self._break(message["log"])
+        elif message["crashed"]:
+            self._end(Outcome(crashed=Text(str(message["reason"].get("zh")), str(message["reason"].get("en")))))
+        else:
+            self._end(Outcome())
+
+    def _event(self, name: str, fields: dict[str, Any]) -> None:
+        if name == "check":
+            self._check(fields)
+        self._emitter.emit(name, **fields)
+
+    def _check(self, fields: dict[str, Any]) -> None:
+        ids = {check.id for check in self._lab.checks}
+        if fields["check"] not in ids:
+            raise BrokenProtocol(f"a result for {fields['check']!r}")
+        if fields["status"] != "running":
+            points = self._lab.check(fields["check"]).points
+            got = points if fields["status"] == "passed" else 0
+            self.results[fields["check"]] = CheckResult(
+                fields["check"], fields["status"], got, fields.get("seconds", 0.0), fields.get("failure")
+            )
+
+    def _request(self, message: Message) -> None:
+        error = ""
+        try:
+            if message["do"] == "start_operator":
+                self._learner.start(message["process"], self._program, message["env"])
+            elif message["do"] == "stop_operator":
+                self._learner.stop(message["process"])
+            else:
+                self._learner.kill(message["process"])
+        except (ValueError, KeyError) as wrong:
+            error = repr(wrong)
+        self._send("reply", id=message["id"], error=error)
+
+    def _lines(self, lines: list[dict[str, Any]]) -> None:
+        self._emitter.emit("log", stream="operator", text="\n".join(line["text"] for line in lines))
+        self._send("output", lines=lines)
+
+    def _cut(self) -> None:
+        text = Text("输出超过 1 MiB, 后面的不再记录", "the output exceeds 1 MiB: the rest is not recorded")
+        self._emitter.emit("step", source="sandbox", text=text)
+
+    def _exited(self, number: int, result: Completed) -> None:
+        zh, en = Exit(result.exit_code, result.stopped_by).describe()
+        self._emitter.emit("step", source="sandbox", text=Text(f"程序结束: {zh}", f"the program ended: {en}"))
+        self._send("exited", process=number, code=result.exit_code, stopped_by=result.stopped_by)
+
+    def _await_end(self) -> None:
+        assert self._process is not None
+        try:
+            result = self._process.wait()
+        except StartFailed as error:
+            self._break(f"{error}\n{error.log}")
+            return
+        # what it sent last is still being handled
+        with self._changed:
+            self._changed.wait_for(lambda: self._outcome is not None, 2.0)
+        code = result.exit_code if result else None
+        stopped = result.stopped_by if result else ""
+        self._break(f"the grader ended early: exit {code} {stopped}\n{self._log()}")
+
+    def _break(self, log: str) -> None:
+        self._end(Outcome(broken=log or "broken"))
+
+    def _end(self, outcome: Outcome) -> None:
+        """The first outcome counts."""
+        with self._changed:
+            self._outcome = self._outcome or outcome
+            self._changed.notify_all()
+
+    def _log(self) -> str:
+        return self._own_log.decode("utf-8", "replace")
