@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +72,7 @@ def _limits(memory: int, disk: int = 256 * MIB) -> Limits:
     )
 
 
-def etcd(plan: Plan) -> Command:
+def etcd(plan: Plan, seed: Mapping[str, bytes] | None = None) -> Command:
     # Client certificates on both ports: the learner's process shares this loopback.
     # unsafe-no-fsync: what a crash of the host would lose is thrown away anyhow.
     pki = f"/work/{_PKI}"
@@ -100,7 +101,7 @@ def etcd(plan: Plan) -> Command:
     return Command(
         argv,
         binds=(Bind(plan.binaries / "etcd", "/etcd"),),
-        files=_pki(plan, plan.authority.issue("etcd")),
+        files={**_pki(plan, plan.authority.issue("etcd")), **(seed or {})},
         limits=_limits(512 * MIB, 512 * MIB),
         network=plan.network,
         label=f"{plan.id}-etcd",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from sandboxes import folders
 from sandboxes.controlplane import components
 from sandboxes.controlplane.client import Client
+from sandboxes.controlplane.waiting import wait_until
 from sandboxes.interface import Completed, Handle
 from sandboxes.jail import Command, Limits, Process, run
 from sandboxes.netns import NetNS
@@ -76,6 +78,12 @@ class ControlPlane:
             return self.client().call("GET", "/readyz", timeout=3.0)[0] == 200
         except OSError:
             return False
+
+    def settle(self, timeout: float = 60.0) -> None:
+        """Wait until the controllers work: they have made the default service account. Raises TimeoutError."""
+        account = "/api/v1/namespaces/default/serviceaccounts/default"
+        client = self.client()
+        wait_until(lambda: client.call("GET", account)[0] == 200, time.monotonic() + timeout, "the controllers")
 
     def run(self, *argv: str, stdin: bytes = b"", timeout: float = 10.0) -> Completed:
         """Run a command of the host's /usr in a jail that has this sandbox's network."""

@@ -28,6 +28,13 @@ def _freeze(sandbox: Sandbox, frozen: bool) -> None:
         method(frozen)
 
 
+def _settle(sandbox: Sandbox) -> None:
+    """What is frozen half started would go on starting at the learner's expense."""
+    method = getattr(sandbox, "settle", None)
+    if method is not None:
+        method()
+
+
 @dataclass
 class _Spare:
     sandbox: Sandbox
@@ -130,6 +137,7 @@ class Stock:
     def _add(self, spec: Spec) -> bool:
         try:
             sandbox = self._provider(spec.kind).start(spec, lambda _: None)
+            _settle(sandbox)
             _freeze(sandbox, True)
         except Exception:
             # whatever is wrong with it, the pool itself must go on; leases then start cold and say why
