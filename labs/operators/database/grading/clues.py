@@ -1,0 +1,133 @@
+"""Reads the learner's own state: refused requests, its log, its metrics, and how a Database changed."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import httpx
+
+from labs.harness.events import Text
+from labs.harness.kube import ApiError, Obj
+from labs.harness.operator_lab import OperatorLab
+from labs.operators.database.grading.world import DATABASES, Db, ready_facts, statefulset_facts, wanted_statefulset
+
+METRICS = "http://127.0.0.1:8080/metrics"
+TOTAL = "controller_runtime_reconcile_total"
+ERRORS = "controller_runtime_reconcile_errors_total"
+
+
+def metric(name: str) -> float | None:
+    """The sum over all series of a counter; None when the operator does not serve it."""
+    try:
+        answer = httpx.get(METRICS, timeout=5.0, trust_env=False)
+    except httpx.HTTPError:
+        return None
+    rows = [line.rsplit(" ", 1)[1] for line in answer.text.splitlines() if line.split("{")[0].split(" ")[0] == name]
+    return sum(float(row) for row in rows) if rows else None
+
+
+def why(db: Db, otherwise: Text) -> Text:
+    """The most telling thing about why the operator did not get there; `otherwise` when nothing tells."""
+    refused = [e for e in db.lab.audit.writes(namespace=db.namespace) if e.code in (400, 403, 404, 405, 415, 422)]
+    refused += [e for e in db.lab.audit.writes(namespace="database-registry") if e.code in (400, 403, 422)]
+    if refused:
+        last = refused[-1]
+        return Text(
+            f"API server 拒绝了 {len(refused)} 次写请求，最后一次：{last}。先看日志里这次请求的错误信息。",
+            f"The API server refused {len(refused)} writes, the last: {last}. Read that request's error in your log first.",
+        )
+    told = last_error(db.lab)
+    if told:
+        return Text(f"{otherwise.zh} 日志里最后一个错误：{told}", f"{otherwise.en} The last error in your log: {told}")
+    return otherwise
+
+
+def last_error(lab: OperatorLab) -> str:
+    """The newest line of the operator's log that looks like an error, at most 300 characters."""
+    lines = [line.text for line in lab.operator.lines[-400:]]
+    found = [text for text in lines if '"error"' in text or "ERROR" in text or "panic:" in text]
+    return found[-1][:300] if found else ""
+
+
+def settle(db: Db, timeout: float = 20.0) -> None:
+    """All pods get ready at once, and the Database says so. Fails with what is missing."""
+    db.lab.kubelet.serve(db.namespace)
+    db.lab.eventually(
+        db.status,
+        want=ready_facts(db),
+        timeout=timeout,
+        tried=Text(f"把 {db} 的所有 Pod 置为就绪", f"made every pod of {db} ready"),
+        expected=Text(
+            "Ready=True，Progressing=False，readyReplicas 和 observedGeneration 与实际一致",
+            "Ready=True, Progressing=False, readyReplicas and observedGeneration as they really are",
+        ),
+        hint=lambda seen: why(db, _unsettled(db, seen)),
+        command=db.kubectl("db"),
+    )
+
+
+def _unsettled(db: Db, seen: Obj) -> Text:
+    found = db.statefulset()
+    if found is None:
+        return Text("StatefulSet 不存在。", "There is no StatefulSet.")
+    told = found.get("status", {})
+    ready, updated = told.get("readyReplicas", 0), told.get("updatedReplicas", 0)
+    if statefulset_facts(found) == wanted_statefulset(db) and ready == db.size:
+        return Text(
+            f"StatefulSet 自己报告 readyReplicas={ready}、updatedReplicas={updated}，但 Database 的状态没有跟上："
+            "StatefulSet 的状态变化有没有触发你的 Reconcile？",
+            f"The StatefulSet itself reports readyReplicas={ready}, updatedReplicas={updated}, but the Database did not "
+            "follow: does a change of the StatefulSet's status lead to your Reconcile?",
+        )
+    return Text(
+        f"StatefulSet 报告 readyReplicas={ready}，而 size 是 {db.size}；Database 写的是 {seen.get('readyReplicas')}。",
+        f"The StatefulSet reports readyReplicas={ready} where size is {db.size}; the Database says "
+        f"{seen.get('readyReplicas')}.",
+    )
+
+
+class History:
+    """Every version of one Database from now on, oldest first, gathered by a watch."""
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+        self._lock = threading.Lock()
+        self._seen: list[tuple[float, Obj]] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> History:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._stop.set()
+
+    def versions(self) -> list[tuple[float, Obj]]:
+        """(when the grader saw it, the object); complete up to the version that is current now."""
+        current = self._db.read()
+        newest = current["metadata"]["resourceVersion"] if current else ""
+        deadline = time.monotonic() + 5.0
+        while time.monotonic() < deadline:
+            with self._lock:
+                if any(obj["metadata"]["resourceVersion"] == newest for _, obj in self._seen):
+                    return list(self._seen)
+            time.sleep(0.02)
+        raise TimeoutError(f"the watch of {self._db} lags behind")
+
+    def _follow(self) -> None:
+        since = ""
+        while not self._stop.is_set():
+            try:
+                for change in self._db.lab.kube.watch(
+                    DATABASES, self._db.namespace, name=self._db.name, since=since, timeout=30.0
+                ):
+                    since = change.object["metadata"]["resourceVersion"]
+                    with self._lock:
+                        self._seen.append((time.time(), change.object))
+                    if self._stop.is_set():
+                        return
+            except (ApiError, httpx.HTTPError):
+                self._stop.wait(0.1)
