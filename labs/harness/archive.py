@@ -61,14 +61,29 @@ def read_zip(data: bytes) -> Submission:
                 raise BadSubmission([Problem("", too_many())])
             for member in members:
                 _take_zipped(taken, archive, member, budget)
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError, RuntimeError,
-            ValueError, UnicodeError, IndexError, OverflowError):
+    except (
+        zipfile.BadZipFile,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        OSError,
+        NotImplementedError,
+        RuntimeError,
+        ValueError,
+        UnicodeError,
+        IndexError,
+        OverflowError,
+    ):
         # zipfile raises all of these on damaged, encrypted or unknown input
-        raise _refused("压缩包已损坏、加密或格式未知", "the archive is damaged, encrypted or of an unknown format") from None
+        raise _refused(
+            "压缩包已损坏、加密或格式未知", "the archive is damaged, encrypted or of an unknown format"
+        ) from None
     return taken.finish()
 
 
-def _take_zipped(taken: Collector, archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: _Budget) -> None:
+def _take_zipped(
+    taken: Collector, archive: zipfile.ZipFile, member: zipfile.ZipInfo, budget: _Budget
+) -> None:
     name = member.filename
     # zipfile cuts at NUL and turns backslashes; the original says what was meant
     original = getattr(member, "orig_filename", name)
@@ -96,8 +111,18 @@ def read_tar(data: bytes) -> Submission:
                 if number >= MAX_ENTRIES:
                     raise BadSubmission([Problem("", too_many())])
                 _take_tarred(taken, archive, member)
-    except (tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError, UnicodeError, OverflowError,
-            IndexError, RecursionError):
+    except (
+        tarfile.TarError,
+        zlib.error,
+        lzma.LZMAError,
+        EOFError,
+        OSError,
+        ValueError,
+        UnicodeError,
+        OverflowError,
+        IndexError,
+        RecursionError,
+    ):
         raise _refused("不是 zip 或 tar, 或者已损坏", "not a zip or a tar, or damaged") from None
     return taken.finish()
 
@@ -113,7 +138,9 @@ def _take_tarred(taken: Collector, archive: tarfile.TarFile, member: tarfile.Tar
     if ignored(name):
         return None
     if not member.isreg():
-        return taken.refuse(name, "不是普通文件 (链接、设备或 FIFO)", "not a regular file (a link, a device or a FIFO)")
+        return taken.refuse(
+            name, "不是普通文件 (链接、设备或 FIFO)", "not a regular file (a link, a device or a FIFO)"
+        )
     stream = archive.extractfile(member)
     if stream is None:
         return taken.refuse(name, "不可读", "not readable")
@@ -144,23 +171,26 @@ class _Budget:
             raise _Bomb
 
 
-class _Counted:
+class _Counted(io.RawIOBase):
     """A stream for tarfile that spends the budget."""
 
-    def __init__(self, inner: IO[bytes], budget: _Budget) -> None:
+    def __init__(self, inner: io.RawIOBase | io.BytesIO, budget: _Budget) -> None:
         self._inner, self._budget = inner, budget
 
+    def readable(self) -> bool:
+        return True
+
     def read(self, size: int = -1) -> bytes:
-        part = self._inner.read(min(size, _READ) if size >= 0 else _READ)
+        part = self._inner.read(min(size, _READ) if size >= 0 else _READ) or b""
         self._budget.spend(len(part))
         return part
 
 
-def _unpacked(data: bytes) -> IO[bytes]:
+def _unpacked(data: bytes) -> io.RawIOBase | io.BytesIO:
     """gzip is all that is told apart: xz and bzip2 are not offered."""
     if data[:2] != b"\x1f\x8b":
         return io.BytesIO(data)
-    return io.BufferedReader(_Gunzip(data))
+    return _Gunzip(data)
 
 
 class _Gunzip(io.RawIOBase):
@@ -173,13 +203,13 @@ class _Gunzip(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]  # io's own Buffer is not in 3.11
-        part = self._machine.decompress(self._rest, len(buffer))
+    def read(self, size: int = -1) -> bytes:
+        want = _READ if size < 0 else max(size, 1)
+        part = self._machine.decompress(self._rest, want)
         self._rest = self._machine.unconsumed_tail
         if not part and not self._machine.eof:
             raise EOFError("the gzip stream is cut off")
-        buffer[: len(part)] = part
-        return len(part)
+        return part
 
 
 def _without_top(submission: Submission) -> Submission:

@@ -81,8 +81,17 @@ class Audit:
                 raise TimeoutError(f"the audit log did not show {token} within {timeout} s")
             time.sleep(0.01)  # a file has no condition to wait on
 
-    def entries(self, since: Mark | None = None, until: Mark | None = None, *, user: str = "", verb: str = "",
-                resource: str = "", namespace: str = "", name: str = "") -> list[Entry]:
+    def entries(
+        self,
+        since: Mark | None = None,
+        until: Mark | None = None,
+        *,
+        user: str = "",
+        verb: str = "",
+        resource: str = "",
+        namespace: str = "",
+        name: str = "",
+    ) -> list[Entry]:
         """What was asked of the API server, oldest first. Empty filters let everything through.
 
         `resource` is "statefulsets" or "databases/status". Without `until` it first takes a mark, so
@@ -94,13 +103,23 @@ class Audit:
         return [
             entry
             for entry in sorted(self._entries, key=lambda e: e.at)
-            if (since is None or entry.at >= since.at) and entry.at < until.at
+            if (since is None or entry.at >= since.at)
+            and entry.at < until.at
             and all(not value or getattr(entry, key) == value for key, value in wanted.items())
             and (not resource or _matches(entry, resource))
         ]
 
-    def writes(self, since: Mark | None = None, until: Mark | None = None, *, user: str = OPERATOR,
-               resource: str = "", namespace: str = "", name: str = "", refused: bool = True) -> list[Entry]:
+    def writes(
+        self,
+        since: Mark | None = None,
+        until: Mark | None = None,
+        *,
+        user: str = OPERATOR,
+        resource: str = "",
+        namespace: str = "",
+        name: str = "",
+        refused: bool = True,
+    ) -> list[Entry]:
         """Requests of `user` that change something; `refused` also counts those answered with an error."""
         found = self.entries(since, until, user=user, resource=resource, namespace=namespace, name=name)
         return [e for e in found if e.writes and (refused or e.code < 400)]
@@ -136,7 +155,7 @@ def _parse(lines: Iterable[bytes]) -> Iterable[Entry]:
 def _entry(raw: dict[str, Any]) -> Entry:
     ref = raw.get("objectRef") or {}
     return Entry(
-        at=datetime.fromisoformat(raw["requestReceivedTimestamp"].replace("Z", "+00:00")).timestamp(),
+        at=datetime.fromisoformat(raw["requestReceivedTimestamp"]).timestamp(),
         user=raw.get("user", {}).get("username", ""),
         verb=raw.get("verb", ""),
         group=ref.get("apiGroup", ""),

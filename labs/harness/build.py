@@ -72,8 +72,15 @@ def tree(lab: Lab, submission: Submission) -> dict[str, bytes]:
     return {**submission.files, **ours}
 
 
-def command(lab: Lab, files: dict[str, bytes], script: str, *, label: str, export: Path | None = None,
-            seconds: float = 0.0) -> jail.Command:
+def command(
+    lab: Lab,
+    files: dict[str, bytes],
+    script: str,
+    *,
+    label: str,
+    export: Path | None = None,
+    seconds: float = 0.0,
+) -> jail.Command:
     """A shell script over `files`, in a jail that has the Go toolchain and no network."""
     cache = golang.build_cache()
     return jail.Command(
@@ -98,7 +105,7 @@ def command(lab: Lab, files: dict[str, bytes], script: str, *, label: str, expor
 
 
 def build(lab: Lab, submission: Submission, jails: Jails, into: Path, on_log: OnLog) -> Built:
-    """Compile; the program is written to `into`, a file in a folder of ours. Raises Cancelled, StartFailed."""
+    """Compile into `into`, a file in a folder of ours. Raises Cancelled, StartFailed."""
     begun = time.monotonic()
     fence = secrets.token_hex(8)
     program = _GO.format(package=_quoted(lab.build.package))
@@ -133,9 +140,15 @@ def _reason(lab: Lab, done: Completed, found: list[Diagnostic]) -> Text:
         limit = f"{lab.build.seconds:g}"
         return Text(f"编译超过 {limit} 秒, 已停止", f"the build took longer than {limit} s and was stopped")
     if done.stopped_by:
-        zh, en = {"memory": ("内存", "memory"), "output": ("输出", "output")}.get(done.stopped_by, ("资源", "resources"))
+        zh, en = {"memory": ("内存", "memory"), "output": ("输出", "output")}.get(
+            done.stopped_by, ("资源", "resources")
+        )
         return Text(f"编译用完了{zh}上限, 已停止", f"the build used up its {en} and was stopped")
     count = len(found)
     if not count:
-        return Text("没有编译出程序; 需要 package main", "no program came out of the build: it needs a package main")
-    return Text(f"编译不通过: {count} 处错误", f"it does not compile: {count} error{'s' if count > 1 else ''}")
+        return Text(
+            "没有编译出程序; 需要 package main", "no program came out of the build: it needs a package main"
+        )
+    return Text(
+        f"编译不通过: {count} 处错误", f"it does not compile: {count} error{'s' if count > 1 else ''}"
+    )

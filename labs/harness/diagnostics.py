@@ -9,7 +9,9 @@ from typing import Any
 
 MAX_DIAGNOSTICS = 50
 MAX_MESSAGE = 1000
-_PLACE = re.compile(r"^(?:vet: )?(?:\./)?(?P<file>[^\s:][^:]*\.go):(?P<line>\d+)(?::(?P<column>\d+))?: (?P<message>.*)$")
+_PLACE = re.compile(
+    r"^(?:vet: )?(?:\./)?(?P<file>[^\s:][^:]*\.go):(?P<line>\d+)(?::(?P<column>\d+))?: (?P<message>.*)$"
+)
 _HEADING = re.compile(r"^# ")
 
 

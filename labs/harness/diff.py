@@ -62,12 +62,15 @@ def show_difference(seen: Any, want: Any) -> str:
     return "\n".join(out)
 
 
+def _is_list(value: Any) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
 def _like(seen: Any, want: Any) -> Any:
     if isinstance(want, Mapping) and isinstance(seen, Mapping):
         return {key: _like(seen.get(key), value) for key, value in want.items()}
-    if isinstance(want, Sequence) and isinstance(seen, Sequence) and not isinstance(want, str):
-        if len(seen) == len(want) and not isinstance(seen, str):
-            return [_like(one, other) for one, other in zip(seen, want, strict=True)]
+    if _is_list(want) and _is_list(seen) and len(seen) == len(want):
+        return [_like(one, other) for one, other in zip(seen, want, strict=True)]
     return seen
 
 

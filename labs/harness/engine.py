@@ -1,6 +1,6 @@
 """From a submission to a verdict. The one way in for the CLI, the site's workers and the proofs.
 
-    validate → ( build ∥ lease, grader starts ∥ vet ) → checks → verdict
+validate → ( build ∥ lease, grader starts ∥ vet ) → checks → verdict
 """
 
 from __future__ import annotations
@@ -31,11 +31,17 @@ _HEAD_START = 0.8  # seconds that a build has before a sandbox is leased: most m
 _SPARE_SECONDS = 30.0
 _POLL_SECONDS = 0.1
 
-__all__ = ["Cancelled", "grade"]
+__all__ = ["Cancelled", "grade", "refuse"]
 
 
-def grade(lab: Lab, handed_in: Submission, emit: Sink, cancel: threading.Event | None = None, seed: int = 0,
-          only: Sequence[str] = ()) -> Verdict:
+def grade(
+    lab: Lab,
+    handed_in: Submission,
+    emit: Sink,
+    cancel: threading.Event | None = None,
+    seed: int = 0,
+    only: Sequence[str] = (),
+) -> Verdict:
     """Judge one submission; every event goes to `emit`, the last one is the verdict.
 
     Never raises for anything that a submission or a sandbox does: that is `error`, `fail` or
@@ -54,9 +60,13 @@ def grade(lab: Lab, handed_in: Submission, emit: Sink, cancel: threading.Event |
             verdict = run.verdict("internal", _OURS, log="a jail was closed under the run")
         except Exception:  # noqa: BLE001  any exception of ours is the verdict `internal`, by contract
             verdict = run.verdict("internal", _OURS, log=traceback.format_exc())
-    run.emitter.emit("state", state="done")
-    run.emitter.emit("verdict", **verdict.event())
-    return verdict
+    return run.tell(verdict)
+
+
+def refuse(lab: Lab, bad: BadSubmission, emit: Sink) -> Verdict:
+    """The verdict on what could not even be read as a submission, with the same events as grade()."""
+    run = _Run(lab, Emitter(emit), 0, ())
+    return run.tell(run.refused(bad))
 
 
 _OURS = Text(
@@ -78,7 +88,7 @@ class _Run:
         try:
             accepted = submission.accept(self.lab, handed_in)
         except BadSubmission as bad:
-            return self._refused(bad)
+            return self.refused(bad)
         self.emitter.emit("state", state="building")
         with contextlib.ExitStack() as undo:
             folder = folders.create("run", f"run-{secrets.token_hex(6)}")
@@ -90,8 +100,13 @@ class _Run:
             vetting = pool.submit(build.vet, self.lab, accepted, jails)
             return self._grade(building, vetting, jails, undo)
 
-    def _grade(self, building: Future[build.Built], vetting: Future[list[Diagnostic]], jails: Jails,
-               undo: contextlib.ExitStack) -> Verdict:
+    def _grade(
+        self,
+        building: Future[build.Built],
+        vetting: Future[list[Diagnostic]],
+        jails: Jails,
+        undo: contextlib.ExitStack,
+    ) -> Verdict:
         with contextlib.suppress(NotYet):
             building.result(_HEAD_START)
         session: Session | None = None
@@ -108,8 +123,9 @@ class _Run:
         outcome = self._check(session, built.program, vetting)
         return self._conclude(session, outcome)
 
-    def _open(self, leasing: Leasing, building: Future[build.Built], jails: Jails,
-              undo: contextlib.ExitStack) -> Session | None:
+    def _open(
+        self, leasing: Leasing, building: Future[build.Built], jails: Jails, undo: contextlib.ExitStack
+    ) -> Session | None:
         """Wait for the sandbox, unless the build fails first, and start the grader in it."""
         while not leasing.done(_POLL_SECONDS):
             if building.done() and building.result().program is None:
@@ -144,10 +160,17 @@ class _Run:
         first = self.lab.check(next((c.check for c in missed if c.status == "failed"), missed[0].check))
         return self.verdict("fail", Text(f"没有通过: {first.title.zh}", f"did not pass: {first.title.en}"))
 
-    def _refused(self, bad: BadSubmission) -> Verdict:
+    def refused(self, bad: BadSubmission) -> Verdict:
         for problem in bad.problems:
-            self.emitter.emit("diagnostic", tool="submission", file=problem.file, line=0, column=0,
-                              message=problem.text.en, text=problem.text)
+            self.emitter.emit(
+                "diagnostic",
+                tool="submission",
+                file=problem.file,
+                line=0,
+                column=0,
+                message=problem.text.en,
+                text=problem.text,
+            )
         first = bad.problems[0]
         where = f"{first.file}: " if first.file else ""
         return self.verdict("error", Text(where + first.text.zh, where + first.text.en))
@@ -164,13 +187,23 @@ class _Run:
         self.emitter.emit("log", stream="build", text=text)
 
     def _tell_built(self, built: build.Built) -> None:
-        self.emitter.emit("step", source="build", text=Text("编译完成", "built"), seconds=round(built.seconds, 3),
-                          command=f"go build {self.lab.build.package}")
+        self.emitter.emit(
+            "step",
+            source="build",
+            text=Text("编译完成", "built"),
+            seconds=round(built.seconds, 3),
+            command=f"go build {self.lab.build.package}",
+        )
 
     def _rows(self) -> list[CheckResult]:
         """Every check of the lab in order; what was not reached counts as skipped."""
         wanted = [c for c in self.lab.checks if not self.only or c.id in self.results]
         return [self.results.get(check.id, CheckResult(check.id, "skipped", 0)) for check in wanted]
+
+    def tell(self, verdict: Verdict) -> Verdict:
+        self.emitter.emit("state", state="done")
+        self.emitter.emit("verdict", **verdict.event())
+        return verdict
 
     def verdict(self, word: Word, reason: Text, log: str = "") -> Verdict:
         rows = self._rows()

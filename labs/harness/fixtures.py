@@ -31,7 +31,10 @@ class Fixtures:
         channel.on("exited", lambda m: operator.on_exit(m["process"], m["code"], m["stopped_by"]))
         seed = assignment["seed"]
         common: dict[str, Any] = {
-            "operator": operator, "random": random.Random(seed), "seed": seed, "tell": self._tell,
+            "operator": operator,
+            "random": random.Random(seed),
+            "seed": seed,
+            "tell": self._tell,
         }
         sandbox = assignment["sandbox"]
         self.lab: ProgramLab = self._operator_lab(sandbox, common) if sandbox else ProgramLab(**common)

@@ -11,17 +11,39 @@ import re
 from labs.harness.events import Text
 
 _CODE_BEGINS = re.compile(r"^(?:func|type|var|const)\b", re.MULTILINE)
-_CGO = re.compile(r'^\s*(?:import\s+)?(?:_\s+|\.\s+)?"C"\s*(?://.*|/\*.*)?;?\s*$|\bimport\s+"C"', re.MULTILINE)
+_CGO = re.compile(
+    r'^\s*(?:import\s+)?(?:_\s+|\.\s+)?"C"\s*(?://.*|/\*.*)?;?\s*$|\bimport\s+"C"', re.MULTILINE
+)
 _LINKNAME = re.compile(r"^//go:(linkname|cgo_\w+)\b", re.MULTILINE)
 _EMBED = re.compile(r"^//go:embed\s+(.+)$", re.MULTILINE)
-FORBIDDEN_SUFFIXES = (".syso", ".s", ".S", ".c", ".cc", ".cpp", ".cxx", ".m", ".h", ".hh", ".f", ".swig", ".swigcxx",
-                      ".a", ".o", ".so")
+FORBIDDEN_SUFFIXES = (
+    ".syso",
+    ".s",
+    ".S",
+    ".c",
+    ".cc",
+    ".cpp",
+    ".cxx",
+    ".m",
+    ".h",
+    ".hh",
+    ".f",
+    ".swig",
+    ".swigcxx",
+    ".a",
+    ".o",
+    ".so",
+)
 
 
 def source_problems(name: str, content: bytes) -> list[Text]:
     """What is wrong with one file; [] as a rule."""
     if name.endswith(FORBIDDEN_SUFFIXES):
-        return [Text("只收 Go 源码: 不接受 cgo、汇编和目标文件", "Go source only: no cgo, assembly or object files")]
+        return [
+            Text(
+                "只收 Go 源码: 不接受 cgo、汇编和目标文件", "Go source only: no cgo, assembly or object files"
+            )
+        ]
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -36,7 +58,9 @@ def _go_problems(text: str) -> list[Text]:
     problems: list[Text] = []
     code = _CODE_BEGINS.search(text)
     if _CGO.search(text[: code.start()] if code else text):
-        problems.append(Text('本实验关闭 cgo, 不能 import "C"', 'cgo is off in this lab: import "C" is not accepted'))
+        problems.append(
+            Text('本实验关闭 cgo, 不能 import "C"', 'cgo is off in this lab: import "C" is not accepted')
+        )
     directive = _LINKNAME.search(text)
     if directive:
         word = f"//go:{directive[1]}"
@@ -44,7 +68,9 @@ def _go_problems(text: str) -> list[Text]:
     for pattern in _EMBED.findall(text):
         if any(_leaves(part) for part in pattern.replace('"', " ").replace("`", " ").split()):
             zh = "//go:embed 只能引用你提交的文件, 不能含 .. 或绝对路径"
-            problems.append(Text(zh, "//go:embed may only name files that you submit: no .. and no absolute path"))
+            problems.append(
+                Text(zh, "//go:embed may only name files that you submit: no .. and no absolute path")
+            )
     return problems
 
 

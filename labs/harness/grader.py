@@ -84,7 +84,9 @@ def _reason(crash: CrashedAtStart | None) -> Text:
     how_zh, how_en = crash.exit.describe()
     last = crash.log.strip().splitlines()[-12:]
     tail = "\n" + "\n".join(last) if last else ""
-    return Text(f"程序启动后就退出了 ({how_zh}){tail}", f"the program ended right after its start ({how_en}){tail}")
+    return Text(
+        f"程序启动后就退出了 ({how_zh}){tail}", f"the program ended right after its start ({how_en}){tail}"
+    )
 
 
 if __name__ == "__main__":

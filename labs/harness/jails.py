@@ -26,11 +26,14 @@ class Jails:
     def __enter__(self) -> Jails:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
-    def start(self, command: jail.Command, stdin: bool = False, on_output: OnOutput | None = None) -> jail.Process:
+    def start(
+        self, command: jail.Command, stdin: bool = False, on_output: OnOutput | None = None
+    ) -> jail.Process:
         """Raises Cancelled once closed."""
         with self._lock:
             if self._closed:

@@ -56,7 +56,9 @@ STATEFULSETS = Kind("apps", "v1", "statefulsets", "StatefulSet")
 DEPLOYMENTS = Kind("apps", "v1", "deployments", "Deployment")
 JOBS = Kind("batch", "v1", "jobs", "Job")
 LEASES = Kind("coordination.k8s.io", "v1", "leases", "Lease")
-CRDS = Kind("apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False)
+CRDS = Kind(
+    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
+)
 
 
 class ApiError(Exception):
@@ -148,8 +150,16 @@ class Kube:
         except NotFound:
             pass
 
-    def watch(self, kind: Kind, namespace: str = "", *, name: str = "", labels: str = "",
-              since: str = "", timeout: float = 10.0) -> Iterator[Change]:
+    def watch(
+        self,
+        kind: Kind,
+        namespace: str = "",
+        *,
+        name: str = "",
+        labels: str = "",
+        since: str = "",
+        timeout: float = 10.0,
+    ) -> Iterator[Change]:
         """Changes as they come, for at most `timeout` seconds; `since` is a resourceVersion.
 
         Without `since` it begins with an ADDED for everything that is there. Ends silently when the
@@ -169,8 +179,14 @@ class Kube:
         except httpx.ReadTimeout:
             return
 
-    def wait(self, kind: Kind, namespace: str, name: str, until: Callable[[Obj | None], bool],
-             timeout: float = 10.0) -> Obj | None:
+    def wait(
+        self,
+        kind: Kind,
+        namespace: str,
+        name: str,
+        until: Callable[[Obj | None], bool],
+        timeout: float = 10.0,
+    ) -> Obj | None:
         """The object as soon as `until(object or None)` holds, by watch, not by polling.
 
         Raises NotInTime when it does not in time.
@@ -190,8 +206,15 @@ class Kube:
             if time.monotonic() >= deadline:
                 raise NotInTime(_awaited(f"{kind.kind} {namespace}/{name}", timeout, last is not None))
 
-    def call(self, method: str, path: str, body: Any = None, *, params: Mapping[str, str] | None = None,
-             headers: Mapping[str, str] | None = None) -> Obj:
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Obj:
         """One request, for what the other methods do not cover. Raises ApiError."""
         content = None if body is None else json.dumps(body).encode()
         heads = {"Content-Type": "application/json", **(headers or {})}
@@ -210,7 +233,9 @@ class Kube:
 
 
 def _awaited(what: str, timeout: float, there: bool) -> Text:
-    zh, en = ("没有达到所等的状态", "did not reach the awaited state") if there else ("不存在", "was not there")
+    zh, en = (
+        ("没有达到所等的状态", "did not reach the awaited state") if there else ("不存在", "was not there")
+    )
     return Text(f"等了 {timeout:g} 秒, {what} {zh}", f"after {timeout:g} s, {what} {en}")
 
 

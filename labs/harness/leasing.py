@@ -33,8 +33,9 @@ class Leasing:
             self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                 trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._release.set()
         if self._have.is_set() and self._thread.ident:
             self._thread.join()  # a sandbox in use is gone when the run is; one still queued goes by itself

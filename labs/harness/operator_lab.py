@@ -41,7 +41,7 @@ LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 
 @dataclass(kw_only=True)
 class ProgramLab:
-    """A learner's program and ways to look at it. `random` is seeded by the run's seed: draw names from it."""
+    """A learner's program and ways to look at it. `random` is seeded: draw names from it."""
 
     operator: Operator
     random: random.Random
@@ -59,8 +59,17 @@ class ProgramLab:
         """A name that no other check of this run uses, drawn from the seed."""
         return f"{prefix}-{''.join(self.random.choices(LETTERS, k=5))}"
 
-    def eventually(self, look: Callable[[], T], *, want: Any, tried: Text, expected: Text, hint: Hint,
-                   timeout: float = 10.0, command: str = "") -> T:
+    def eventually(
+        self,
+        look: Callable[[], T],
+        *,
+        want: Any,
+        tried: Text,
+        expected: Text,
+        hint: Hint,
+        timeout: float = 10.0,
+        command: str = "",
+    ) -> T:
         """What `look()` gives as soon as it is as wanted; raises Failed with what was last seen if not.
 
         `want` is a predicate, or a value: then a dict is satisfied by an object that holds at least
@@ -76,8 +85,17 @@ class ProgramLab:
                 self.fail(seen, want=want, tried=tried, expected=expected, hint=hint, command=command)
             time.sleep(0.05)
 
-    def always(self, look: Callable[[], T], *, want: Any, seconds: float, tried: Text, expected: Text,
-               hint: Hint, command: str = "") -> T:
+    def always(
+        self,
+        look: Callable[[], T],
+        *,
+        want: Any,
+        seconds: float,
+        tried: Text,
+        expected: Text,
+        hint: Hint,
+        command: str = "",
+    ) -> T:
         """Like eventually, but it must hold now and for `seconds` from now."""
         deadline = time.monotonic() + seconds
         while True:
@@ -88,8 +106,9 @@ class ProgramLab:
                 return seen
             time.sleep(0.05)
 
-    def fail(self, seen: Any, *, tried: Text, expected: Text, hint: Hint, want: Any = None,
-             command: str = "") -> NoReturn:
+    def fail(
+        self, seen: Any, *, tried: Text, expected: Text, hint: Hint, want: Any = None, command: str = ""
+    ) -> NoReturn:
         """Raise Failed; `seen` may be a Text already, else it is rendered like YAML."""
         saw = seen if isinstance(seen, Text) else _describe(seen, want)
         told = hint(seen) if callable(hint) else hint
@@ -111,8 +130,17 @@ class OperatorLab(ProgramLab):
         self.kube.create(NAMESPACES, {"metadata": {"name": name}})
         return name
 
-    def quiet(self, seconds: float, *, tried: Text, expected: Text, hint: Hint, within: float = 10.0,
-              namespace: str = "", command: str = "") -> tuple[Mark, Mark]:
+    def quiet(
+        self,
+        seconds: float,
+        *,
+        tried: Text,
+        expected: Text,
+        hint: Hint,
+        within: float = 10.0,
+        namespace: str = "",
+        command: str = "",
+    ) -> tuple[Mark, Mark]:
         """Await a window of `seconds` in which the operator asks for no write; gives its two ends.
 
         Raises Failed, with the writes of the last window, when there is none `within` that time.
@@ -132,8 +160,16 @@ class OperatorLab(ProgramLab):
             if writes:
                 begin, opened = now, time.monotonic()
 
-    def no_writes(self, seconds: float, *, tried: Text, expected: Text, hint: Hint, namespace: str = "",
-                  command: str = "") -> tuple[Mark, Mark]:
+    def no_writes(
+        self,
+        seconds: float,
+        *,
+        tried: Text,
+        expected: Text,
+        hint: Hint,
+        namespace: str = "",
+        command: str = "",
+    ) -> tuple[Mark, Mark]:
         """The operator asks for no write from now on for `seconds`; raises Failed with them if it does."""
         begin = self.audit.mark()
         time.sleep(seconds)
@@ -143,8 +179,9 @@ class OperatorLab(ProgramLab):
             self.fail_writes(writes, tried=tried, expected=expected, hint=hint, command=command)
         return begin, end
 
-    def fail_writes(self, writes: list[Entry], *, tried: Text, expected: Text, hint: Hint,
-                    command: str = "") -> NoReturn:
+    def fail_writes(
+        self, writes: list[Entry], *, tried: Text, expected: Text, hint: Hint, command: str = ""
+    ) -> NoReturn:
         """Raise Failed whose `saw` lists these writes, at most eight of them."""
         rows = "\n".join(f"  {entry}" for entry in writes[:8])
         saw = Text(f"{len(writes)} 次写请求:\n{rows}", f"{len(writes)} writes:\n{rows}")

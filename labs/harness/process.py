@@ -114,7 +114,9 @@ class Operator:
                 raise CrashedAtStart(self._exit, self.log_tail())
             if time.monotonic() > deadline:
                 zh = f"程序在运行, 但 {timeout:g} 秒内没有向 API server 发出任何请求"
-                raise NeverConnected(Text(zh, f"it runs, but in {timeout:g} s it asked the API server for nothing"))
+                raise NeverConnected(
+                    Text(zh, f"it runs, but in {timeout:g} s it asked the API server for nothing")
+                )
         self._ever_connected = True
 
     def stop(self, timeout: float = 10.0) -> Exit:

@@ -16,7 +16,14 @@ Message = dict[str, Any]
 _Shape = dict[str, type | tuple[type, ...]]
 
 TO_GRADER: dict[str, _Shape] = {
-    "assignment": {"lab": str, "root": str, "seed": int, "sandbox": dict, "seconds": (int, float), "only": list},
+    "assignment": {
+        "lab": str,
+        "root": str,
+        "seed": int,
+        "sandbox": dict,
+        "seconds": (int, float),
+        "only": list,
+    },
     "go": {},
     "reply": {"id": int, "error": str},
     "output": {"lines": list},

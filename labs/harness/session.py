@@ -41,11 +41,21 @@ class Outcome:
 class Session:
     """One grader process. start() → go() → wait()."""
 
-    def __init__(self, lab: Lab, sandbox: Mapping[str, Any], jails: Jails, emitter: Emitter, *, seed: int,
-                 only: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        sandbox: Mapping[str, Any],
+        jails: Jails,
+        emitter: Emitter,
+        *,
+        seed: int,
+        only: Sequence[str] = (),
+    ) -> None:
         self._lab, self._sandbox, self._jails, self._emitter = lab, sandbox, jails, emitter
         self._seed, self._only = seed, list(only)
-        self._learner = Learner(lab, sandbox, jails, Callbacks(self._lines, self._cut, self._exited, self._break))
+        self._learner = Learner(
+            lab, sandbox, jails, Callbacks(self._lines, self._cut, self._exited, self._break)
+        )
         self._inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._partial = b""
         self._own_log = b""
@@ -64,8 +74,15 @@ class Session:
         threading.Thread(target=self._await_end, name="end of grader", daemon=True).start()
         sandbox = {**self._sandbox, "audit_log": "/audit.log"} if self._sandbox else {}
         seconds = self._lab.limits.seconds
-        self._send("assignment", lab=self._lab.slug, root=ROOT_INSIDE, seed=self._seed, sandbox=sandbox,
-                   seconds=seconds, only=self._only)
+        self._send(
+            "assignment",
+            lab=self._lab.slug,
+            root=ROOT_INSIDE,
+            seed=self._seed,
+            sandbox=sandbox,
+            seconds=seconds,
+            only=self._only,
+        )
 
     def go(self, program: Path) -> None:
         """Let the checks begin; `program` is what start_operator starts."""
@@ -111,7 +128,8 @@ class Session:
 
     def _send(self, type_: str, **fields: Any) -> None:
         process = self._process
-        assert process is not None and process.stdin is not None
+        assert process is not None
+        assert process.stdin is not None
         line = encode({"type": type_, **fields})
         with self._writing:
             try:
@@ -152,7 +170,9 @@ class Session:
         elif kind == "broken":
             self._break(message["log"])
         elif message["crashed"]:
-            self._end(Outcome(crashed=Text(str(message["reason"].get("zh")), str(message["reason"].get("en")))))
+            self._end(
+                Outcome(crashed=Text(str(message["reason"].get("zh")), str(message["reason"].get("en"))))
+            )
         else:
             self._end(Outcome())
 

@@ -123,7 +123,9 @@ def check_name(name: str) -> Text | None:
     if len(name.encode()) > MAX_NAME_BYTES:
         return Text(f"文件名超过 {MAX_NAME_BYTES} 字节", f"the name exceeds {MAX_NAME_BYTES} bytes")
     if any(unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp", "Cs", "Co", "Cn") for c in name):
-        return Text("文件名含有控制字符或双向文字字符", "the name contains control or bidirectional characters")
+        return Text(
+            "文件名含有控制字符或双向文字字符", "the name contains control or bidirectional characters"
+        )
     if name.startswith("/") or "\\" in name or (len(name) > 1 and name[1] == ":"):
         return Text("不能是绝对路径, 也不能含反斜杠", "absolute paths and backslashes are not accepted")
     parts = name.split("/")
@@ -137,7 +139,9 @@ def check_name(name: str) -> Text | None:
 def printable(name: str) -> str:
     """A name that can be shown anywhere: control and format characters escaped, cut at 120 characters."""
     shown = "".join(
-        c if c.isprintable() and unicodedata.category(c) != "Cf" else c.encode("unicode_escape", "replace").decode()
+        c
+        if c.isprintable() and unicodedata.category(c) != "Cf"
+        else c.encode("unicode_escape", "replace").decode()
         for c in name[:121]
     )
     return shown if len(name) <= 120 else shown[:120] + "…"
@@ -158,7 +162,7 @@ def from_files(files: Mapping[str, bytes]) -> Submission:
 
 
 def read_dir(path: Path) -> Submission:
-    """Every regular file below `path`. Links and special files are refused, not followed. Raises BadSubmission."""
+    """Every regular file below `path`; links are refused, not followed. Raises BadSubmission."""
     if not path.is_dir():
         raise BadSubmission([Problem("", Text(f"没有这个目录: {path}", f"there is no folder {path}"))])
     taken, seen = Collector(), 0
@@ -213,7 +217,11 @@ def accept(lab: Lab, submission: Submission) -> Submission:
         taken.add(name, content)
     if not taken.files and not taken.problems:
         globs = ", ".join(lab.editable)
-        taken.refuse("", f"提交里没有可编辑的文件 ({globs})", f"the submission has none of the editable files ({globs})")
+        taken.refuse(
+            "",
+            f"提交里没有可编辑的文件 ({globs})",
+            f"the submission has none of the editable files ({globs})",
+        )
     return taken.finish()
 
 
@@ -227,8 +235,7 @@ def _not_editable(lab: Lab, name: str) -> tuple[str, str]:
     if base in ("go.mod", "go.sum", "go.work", "go.work.sum") or name.startswith("vendor/"):
         return (
             "依赖由本实验固定, 不能自带 go.mod、go.sum、go.work 或 vendor/; 请用起始代码里的原文件",
-            "this lab pins its dependencies: your own go.mod, go.sum, go.work or vendor/ is not accepted; "
-            "keep the starter's files as they are",
+            "this lab pins its dependencies: keep the starter's go.mod and go.sum, without go.work or vendor/",
         )
     globs = ", ".join(lab.editable)
     return f"本实验只收这些文件: {globs}", f"this lab takes only these files: {globs}"

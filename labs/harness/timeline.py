@@ -34,11 +34,13 @@ class Steps:
 
 
 def merge(lab: OperatorLab, steps: Steps) -> list[dict[str, Any]]:
-    """Entries {at, source, text, object?}; `at` is seconds since the grader began. At most 600, the newest."""
+    """Entries {at, source, text, object?}; `at` in seconds since the grader began. The newest 600."""
     rows = [_row(at, "grader", text.json()) for at, text in steps.rows]
     rows += [_row(line.at, "operator", line.text) for line in lab.operator.lines]
     rows += [
-        _row(r.at, "fault", str(r), f"{r.resource}/{r.namespace}/{r.name}") for r in lab.gate.requests() if r.fault
+        _row(r.at, "fault", str(r), f"{r.resource}/{r.namespace}/{r.name}")
+        for r in lab.gate.requests()
+        if r.fault
     ]
     rows += [
         _row(e.at, "audit", f"{e.user}: {e}", f"{e.resource}/{e.namespace}/{e.name}")
@@ -59,6 +61,6 @@ def _row(at: float, source: str, text: Any, object_: str = "") -> dict[str, Any]
 def _event(event: dict[str, Any]) -> dict[str, Any]:
     on = event.get("involvedObject", {})
     stamp = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
-    at = datetime.fromisoformat(stamp.replace("Z", "+00:00")).timestamp()
+    at = datetime.fromisoformat(stamp).timestamp()
     text = f"{event.get('type', '')} {event.get('reason', '')}: {event.get('message', '')}"
     return _row(at, "event", text, f"{on.get('kind', '')}/{on.get('namespace', '')}/{on.get('name', '')}")
