@@ -38,7 +38,11 @@ Report = Callable[[Progress], None]
 
 @dataclass(frozen=True)
 class Handle:
-    """Names one running sandbox. JSON-able; holds no secret that a page may not show to staff."""
+    """Names one running sandbox. JSON-able.
+
+    `data` may hold tokens of the sandbox: they open nothing outside of it and die with it, but they
+    let a learner grade himself, so no page shows them.
+    """
 
     kind: str
     id: str
@@ -76,7 +80,9 @@ class Sandbox(Protocol):
     """One running real system. `close` is idempotent; everything else raises once it is closed."""
 
     handle: Handle
-    endpoints: Mapping[str, str]
+
+    @property
+    def endpoints(self) -> Mapping[str, str]: ...
 
     def run(self, *argv: str, stdin: bytes = b"", timeout: float = 10.0) -> Completed: ...
     def put(self, src: Path, dest: str) -> None: ...

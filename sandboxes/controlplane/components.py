@@ -68,7 +68,13 @@ def _pki(plan: Plan, pair: Pair) -> dict[str, bytes]:
 
 def _limits(memory: int, disk: int = 256 * MIB) -> Limits:
     return Limits(
-        memory_bytes=memory, processes=256, cpus=4, wall_seconds=0, disk_bytes=disk, output_bytes=0, open_files=16_384
+        memory_bytes=memory,
+        processes=256,
+        cpus=4,
+        wall_seconds=0,
+        disk_bytes=disk,
+        output_bytes=0,
+        open_files=16_384,
     )
 
 
@@ -138,7 +144,10 @@ def kube_apiserver(plan: Plan) -> Command:
     return Command(
         ("/bin/sh", "-c", script, "kube-apiserver", *flags),
         env={"PATH": "/usr/bin:/bin"},
-        binds=(Bind(plan.binaries / "kube-apiserver", "/kube-apiserver"), Bind(_AUDIT_POLICY, "/audit-policy.yaml")),
+        binds=(
+            Bind(plan.binaries / "kube-apiserver", "/kube-apiserver"),
+            Bind(_AUDIT_POLICY, "/audit-policy.yaml"),
+        ),
         files={
             **_pki(plan, plan.authority.issue("kube-apiserver")),
             "tokens.csv": plan.tokens.csv(),
@@ -173,7 +182,9 @@ def kube_controller_manager(plan: Plan) -> Command:
         files={
             f"{_PKI}/ca.crt": plan.authority.certificate,
             "sa.key": plan.service_account_key,
-            "kubeconfig": kubeconfig(API_PORT, plan.authority.certificate, plan.tokens.controller_manager).encode(),
+            "kubeconfig": kubeconfig(
+                API_PORT, plan.authority.certificate, plan.tokens.controller_manager
+            ).encode(),
         },
         limits=_limits(512 * MIB),
         network=plan.network,
@@ -208,7 +219,10 @@ def apigate(plan: Plan) -> Command:
 
 def kubeconfig(port: int, ca: bytes, token: str) -> str:
     """A kubeconfig for 127.0.0.1:`port`, as JSON, which is YAML too."""
-    cluster = {"server": f"https://127.0.0.1:{port}", "certificate-authority-data": base64.b64encode(ca).decode()}
+    cluster = {
+        "server": f"https://127.0.0.1:{port}",
+        "certificate-authority-data": base64.b64encode(ca).decode(),
+    }
     return json.dumps(
         {
             "apiVersion": "v1",

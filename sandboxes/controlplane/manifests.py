@@ -5,6 +5,7 @@ The garbage collector learns new resources only every 30 s, so a CRD has to be t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,9 @@ def read(paths: list[str]) -> Iterator[dict[str, Any]]:
             if document is None:
                 continue
             if document.get("kind") not in _COLLECTIONS:
-                raise ValueError(f"{path}: kind {document.get('kind')!r} cannot be applied before the controllers")
+                raise ValueError(
+                    f"{path}: kind {document.get('kind')!r} cannot be applied before the controllers"
+                )
             yield document
 
 
@@ -46,7 +49,9 @@ def apply(client: Client, objects: list[dict[str, Any]], deadline: float) -> Non
         client.create(_COLLECTIONS[item["kind"]].format(ns=namespace), item)
     for item in objects:
         if item["kind"] == "CustomResourceDefinition":
-            wait_until(lambda crd=item: _served(client, crd), deadline, f"{item['metadata']['name']} served")
+            wait_until(
+                functools.partial(_served, client, item), deadline, f"{item['metadata']['name']} served"
+            )
 
 
 def _served(client: Client, crd: dict[str, Any]) -> bool:

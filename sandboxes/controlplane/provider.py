@@ -105,17 +105,23 @@ class ControlPlaneProvider:
 
     def find(self) -> Iterator[Handle]:
         for entry in folders.find(self.kind):
-            yield Handle(self.kind, entry.id, entry.boot_id, {"dir": str(entry.path), "owner_alive": entry.owner_alive})
+            yield Handle(
+                self.kind, entry.id, entry.boot_id, {"dir": str(entry.path), "owner_alive": entry.owner_alive}
+            )
 
 
 class _BringUp:
     """The ordered actions. Each is timed and announced; each has the sandbox's deadline."""
 
-    def __init__(self, plan: components.Plan, network: netns.NetNS, undo: contextlib.ExitStack, report: Report) -> None:
+    def __init__(
+        self, plan: components.Plan, network: netns.NetNS, undo: contextlib.ExitStack, report: Report
+    ) -> None:
         self.plan, self.network, self.undo, self.report = plan, network, undo, report
         self.deadline = time.monotonic() + _START_SECONDS
         self.processes: dict[str, Process] = {}
-        self.client = Client(network.path, components.API_PORT, plan.authority.certificate, plan.tokens.supervisor)
+        self.client = Client(
+            network.path, components.API_PORT, plan.authority.certificate, plan.tokens.supervisor
+        )
 
     def run(self, store: Mapping[str, bytes]) -> None:
         """Start everything upon a seed."""
@@ -138,7 +144,9 @@ class _BringUp:
         try:
             action()
         except (NotComing, OSError, ApiError) as error:
-            log = "\n".join(f"--- {n}\n{p.output().decode(errors='replace')[-4000:]}" for n, p in self.processes.items())
+            log = "\n".join(
+                f"--- {n}\n{p.output().decode(errors='replace')[-4000:]}" for n, p in self.processes.items()
+            )
             raise StartFailed(f"{name}: {error}", log) from error
         self.report(Progress(name, done=True, seconds=round(time.monotonic() - begun, 3)))
 

@@ -38,7 +38,11 @@ class ControlPlane:
         data = {
             "netns": network.path,
             "ca": plan.authority.certificate.decode(),
-            "tokens": {"grader": tokens.grader, "gate_control": tokens.gate_control, "learner": tokens.learner},
+            "tokens": {
+                "grader": tokens.grader,
+                "gate_control": tokens.gate_control,
+                "learner": tokens.learner,
+            },
             "audit_log": str(plan.audit_log),
             "dir": str(folder),
             "endpoints": _ENDPOINTS,
@@ -83,7 +87,9 @@ class ControlPlane:
         """Wait until the controllers work: they have made the default service account. Raises TimeoutError."""
         account = "/api/v1/namespaces/default/serviceaccounts/default"
         client = self.client()
-        wait_until(lambda: client.call("GET", account)[0] == 200, time.monotonic() + timeout, "the controllers")
+        wait_until(
+            lambda: client.call("GET", account)[0] == 200, time.monotonic() + timeout, "the controllers"
+        )
 
     def run(self, *argv: str, stdin: bytes = b"", timeout: float = 10.0) -> Completed:
         """Run a command of the host's /usr in a jail that has this sandbox's network."""

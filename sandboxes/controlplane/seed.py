@@ -66,7 +66,9 @@ def store(etcd: Process, export: Path, folder: Path) -> None:
     etcd.terminate()
     result = etcd.wait(20)
     if result is None or result.exit_code != 0:
-        raise StartFailed("etcd did not end in order, so there is no seed", etcd.output().decode(errors="replace"))
+        raise StartFailed(
+            "etcd did not end in order, so there is no seed", etcd.output().decode(errors="replace")
+        )
     staging = folder.with_name(f".{folder.name}.{os.getpid()}")
     shutil.rmtree(staging, ignore_errors=True)
     try:

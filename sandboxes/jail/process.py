@@ -125,7 +125,9 @@ class Process:
         if not self._ended.wait(timeout):
             return None
         if self._result is None:
-            raise StartFailed(f"the jail could not be kept: {self._broken}", self.output().decode(errors="replace"))
+            raise StartFailed(
+                f"the jail could not be kept: {self._broken}", self.output().decode(errors="replace")
+            )
         return self._result
 
     def terminate(self) -> None:

@@ -16,12 +16,13 @@ import signal
 import socket
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from sandboxes.keeper import linux, mounts, seccomp  # noqa: E402
-from sandboxes.keeper.cgroup import Cgroup  # noqa: E402
+from sandboxes.keeper import linux, mounts, seccomp
+from sandboxes.keeper.cgroup import Cgroup
 
 EXPORT_FD = 9
 _SECCOMP_FD = 10
@@ -48,7 +49,8 @@ def receive(control: socket.socket) -> tuple[dict[str, Any], dict[str, bytes]]:
 
 
 def _bubblewrap(spec: dict[str, Any], layout: list[str]) -> list[str]:
-    argv = [spec["bwrap"], "--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
+    kinds = ("user", "pid", "ipc", "uts", "cgroup-try")
+    argv = [spec["bwrap"], *(f"--unshare-{kind}" for kind in kinds)]
     if not spec["netns"]:
         argv.append("--unshare-net")
     argv += ["--uid", "1000", "--gid", "1000", "--hostname", "lab", "--disable-userns", "--die-with-parent"]
@@ -89,7 +91,7 @@ def _become(spec: dict[str, Any], cgroup: Cgroup, argv: list[str]) -> None:
         linux.die_with_parent(signal.SIGKILL)
         os.closerange(12, 4096)
         os.execve(argv[0], argv, {"PATH": "/usr/bin:/bin"})
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001  the child of a fork must never return into the keeper
         os.write(2, f"keeper: {error}\n".encode())
     os._exit(125)
 
@@ -101,7 +103,8 @@ def _prepare_descriptors() -> int:
     os.lseek(filter_fd, 0, os.SEEK_SET)
     reading, writing = os.pipe()
     # above the fixed numbers first, or one could be overwritten by the other
-    high = [os.dup2(fd, number, inheritable=False) for fd, number in ((filter_fd, 30), (writing, 31), (reading, 32))]
+    pairs = ((filter_fd, 30), (writing, 31), (reading, 32))
+    high = [os.dup2(fd, number, inheritable=False) for fd, number in pairs]
     for fd in (filter_fd, writing, reading):
         os.close(fd)
     os.dup2(high[0], _SECCOMP_FD, inheritable=True)
@@ -162,12 +165,12 @@ class Keeper:
 
     def watch(self, pid: int) -> int | None:
         """Wait for the end, a limit or the caller. Returns the exit status of bubblewrap."""
-        pidfd = os.pidfd_open(pid)
+        pidfd, control = os.pidfd_open(pid), self.control.fileno()
         while True:
-            ready, _, _ = select.select([pidfd, self.control], [], [], self._patience())
+            ready, _, _ = select.select([pidfd, control], [], [], self._patience())
             if pidfd in ready:
                 return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            if self.control in ready:
+            if control in ready:
                 self._obey()
             self._apply_limits()
             if self.stopped_by:
@@ -260,7 +263,7 @@ def main() -> int:
     answer: dict[str, Any]
     try:
         answer = keeper.result(keeper.watch(keeper.start()))
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  the caller hears whatever broke
         answer = {"broken": f"{type(error).__name__}: {error}"}
     finally:
         keeper.cgroup.remove()

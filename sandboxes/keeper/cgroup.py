@@ -178,7 +178,9 @@ def _rmdir(folder: Path) -> None:
 def left_behind() -> Iterator[Cgroup]:
     """Cgroups whose keeper is gone. The reaper removes them."""
     parents = [ROOT / PARENT] if version() == 2 else [ROOT / c / PARENT for c in _V1_CONTROLLERS]
-    names = {entry.name for parent in parents if parent.is_dir() for entry in parent.iterdir() if entry.is_dir()}
+    names = {
+        entry.name for parent in parents if parent.is_dir() for entry in parent.iterdir() if entry.is_dir()
+    }
     for name in sorted(names):
         rest, _, started = name.rpartition(".")
         pid = rest.rpartition(".")[2]

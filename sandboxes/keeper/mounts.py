@@ -26,7 +26,11 @@ def lay_out(spec: dict[str, Any], files: dict[str, bytes]) -> list[str]:
     for number, (fd, dest) in enumerate(binds):
         arguments += ["--ro-bind", _bind(fd, f"{STAGE}/bind{number}"), dest]
     for number, (fd, overlay) in enumerate(overlays):
-        arguments += ["--bind", _overlay(fd, f"{STAGE}/overlay{number}", overlay, spec["uid"]), overlay["dest"]]
+        arguments += [
+            "--bind",
+            _overlay(fd, f"{STAGE}/overlay{number}", overlay, spec["uid"]),
+            overlay["dest"],
+        ]
     for name in ("tmp", "work"):
         _own_folder(f"{STAGE}/{name}", spec["uid"])
         arguments += ["--bind", f"{STAGE}/{name}", f"/{name}"]

@@ -18,8 +18,10 @@ _OLDEST_SECONDS = 12 * 3600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
 
-class _Freezes(Protocol):
-    def freeze(self, frozen: bool) -> None: ...
+class ProviderOf(Protocol):
+    """Finds the provider of a kind. Raises Unavailable for one that is not known."""
+
+    def __call__(self, kind: str) -> Provider: ...
 
 
 def _freeze(sandbox: Sandbox, frozen: bool) -> None:
@@ -44,7 +46,7 @@ class _Spare:
 class Stock:
     """Keeps `count` spares of each spec that was asked for. `busy` holds refilling back while runs go on."""
 
-    def __init__(self, find: "ProviderOf") -> None:
+    def __init__(self, find: ProviderOf) -> None:
         self._provider = find
         self._changed = threading.Condition()
         self._wanted: dict[str, tuple[Spec, int]] = {}
@@ -152,7 +154,3 @@ class Stock:
                 return True
         sandbox.close()
         return True
-
-
-class ProviderOf(Protocol):
-    def __call__(self, kind: str) -> Provider: ...
