@@ -1,4 +1,4 @@
-"""Settings. What may differ between installations comes from lastmile.environment; see docs/reference/settings.md."""
+"""Settings. What differs between installations is in lastmile.environment (docs/reference/settings.md)."""
 
 from __future__ import annotations
 
@@ -114,6 +114,8 @@ SUBMISSION_MAX_BYTES = 4 << 20
 DATA_UPLOAD_MAX_MEMORY_SIZE = SUBMISSION_MAX_BYTES + (1 << 16)
 FILE_UPLOAD_MAX_MEMORY_SIZE = SUBMISSION_MAX_BYTES
 RUNS_PER_HOUR = environment.number("LASTMILE_RUNS_PER_HOUR", 60)
+
+LABS = ROOT / "labs"
 
 CELERY_BROKER_URL = environment.broker_url()
 

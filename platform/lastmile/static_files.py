@@ -14,7 +14,7 @@ from whitenoise.responders import Response
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 CHUNK = 256 * 1024
 HEADERS = {"x-content-type-options": "nosniff", "cross-origin-resource-policy": "same-origin"}

@@ -29,7 +29,7 @@ NOT_FOUND = Text(zh="没有这个资源，或者它不是你的。", en="There i
 
 
 def for_token(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Ask for a token, never for a session: the API needs no CSRF token because a browser cannot be tricked into it."""
+    """Ask for a token, never for a session: no browser can be tricked into sending one, so no CSRF token."""
 
     @csrf_exempt
     @wraps(view)

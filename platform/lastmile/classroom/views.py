@@ -24,7 +24,7 @@ from lastmile.classroom.capacity import capacity
 from lastmile.classroom.models import Classroom
 from lastmile.classroom.standings import Standings
 from lastmile.http import AuthedRequest, HttpRequest
-from lastmile.practice.follow import KEEP_ALIVE, event_stream, message
+from lastmile.practice.follow import KEEP_ALIVE, entries_of, event_stream, message
 from lastmile.practice.streams import NEWS
 from lastmile.problems import pick
 
@@ -63,7 +63,7 @@ def dashboard(request: AuthedRequest, slug: str) -> HttpResponse:
 
 @require_GET
 async def events(request: HttpRequest, slug: str) -> HttpResponseBase:
-    """SSE for instructors: `event: run` {run, user, lab, state, verdict, attempt, passed, total} at each change."""
+    """SSE for instructors: at each change `event: run` {run, user, lab, state, verdict, attempt, …}."""
     learners = await sync_to_async(_learners_for)(request, slug)
     if learners is None:
         return HttpResponse(status=404)
@@ -84,7 +84,10 @@ def _learners_for(request: HttpRequest, slug: str) -> set[int] | None:
 async def _news(learners: set[int], last: str) -> AsyncIterator[bytes]:
     """The news of these learners' runs from `last` on, or from now."""
     client: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
-        settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=BLOCK_MS / 1000 + 5
+        settings.REDIS_URL,
+        decode_responses=True,
+        socket_connect_timeout=2,
+        socket_timeout=BLOCK_MS / 1000 + 5,
     )
     try:
         yield b"retry: 2000\n\n"
@@ -94,12 +97,10 @@ async def _news(learners: set[int], last: str) -> AsyncIterator[bytes]:
             found = await client.xread({NEWS: place}, count=100, block=BLOCK_MS)
             if not found:
                 yield KEEP_ALIVE
-            for _, entries in found or []:
-                for id_, fields in entries:
-                    place = id_.decode()
-                    news: dict[str, Any] = json.loads(fields[b"news"])
-                    if news["user"] in learners:
-                        yield message("run", news, place)
+            for place, fields in entries_of(found):
+                news: dict[str, Any] = json.loads(fields["news"])
+                if news["user"] in learners:
+                    yield message("run", news, place)
     except (redis.exceptions.RedisError, OSError):
         return  # EventSource comes again by itself and resumes
     finally:
@@ -107,8 +108,8 @@ async def _news(learners: set[int], last: str) -> AsyncIterator[bytes]:
 
 
 async def _newest(client: redis.asyncio.Redis) -> str:
-    entries = await client.xrevrange(NEWS, count=1)
-    return entries[0][0].decode() if entries else "0-0"
+    entries: Any = await client.xrevrange(NEWS, count=1)
+    return str(entries[0][0]) if entries else "0-0"
 
 
 def _is_entry_id(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""redis-server from the wheel: a Unix socket, and an append-only file so that no acknowledged message is lost."""
+"""redis-server from the wheel: a Unix socket, and an append-only file that keeps what was acknowledged."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ class Program:
     name: str
     argv: Sequence[str]
     env: Mapping[str, str] = field(default_factory=dict)
-    account: Account = Account()
+    account: Account = field(default_factory=Account)
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10.0

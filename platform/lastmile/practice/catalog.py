@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 
+from django.conf import settings
 from django.http import Http404
 
 from labs.harness import manifest
@@ -17,8 +18,8 @@ MAX_SHOWN = 512 * 1024
 
 def find(slug: str) -> Lab | None:
     try:
-        file = manifest.LABS / slug / "lab.toml"
-        return _load(slug, file.stat().st_mtime_ns)
+        file = settings.LABS / slug / "lab.toml"
+        return _load(slug, settings.LABS, file.stat().st_mtime_ns)
     except (manifest.NoSuchLab, OSError, ValueError):
         return None
 
@@ -31,13 +32,13 @@ def get_or_404(slug: str) -> Lab:
 
 
 @lru_cache(maxsize=64)
-def _load(slug: str, _version: int) -> Lab:
-    return manifest.load(slug)
+def _load(slug: str, root: Path, _version: int) -> Lab:
+    return manifest.load(slug, root)
 
 
 def everything() -> list[Lab]:
     """Every lab, in the order in which they can be done: by track, and within it by folder."""
-    slugs = sorted(f"{f.parent.parent.name}/{f.parent.name}" for f in manifest.LABS.glob("*/*/lab.toml"))
+    slugs = sorted(f"{f.parent.parent.name}/{f.parent.name}" for f in settings.LABS.glob("*/*/lab.toml"))
     return [lab for slug in slugs if (lab := find(slug)) is not None]
 
 

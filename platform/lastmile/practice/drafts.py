@@ -20,7 +20,7 @@ def of(user: User, lab: Lab) -> Draft | None:
 
 @transaction.atomic
 def save(user: User, lab: Lab, files: dict[str, str], version: int) -> Draft:
-    """Keep the editable files. Raises Trouble: 409 with the newer draft when `version` is not the last one."""
+    """Keep the editable files. Raises Trouble: 409 and the newer draft when `version` is an older one."""
     _check(lab, files)
     kept, made = Draft.objects.select_for_update().get_or_create(
         user=user, lab=lab.slug, defaults={"files": files}

@@ -79,6 +79,11 @@ def message(type_: str, data: Any, id_: str = "") -> bytes:
     return f"{head}event: {type_}\ndata: {json.dumps(data)}\n\n".encode()
 
 
+def entries_of(found: Any) -> list[tuple[str, dict[str, str]]]:
+    """The entries in an answer to XREAD of one stream; redis-py's types leave them open."""
+    return [(id_, fields) for _, entries in found or [] for id_, fields in entries]
+
+
 def _look(run_id: UUID, user: User | None = None) -> Run | None:
     """The row as it is now. The connection is given back: followers are many and wait long."""
     try:
@@ -116,7 +121,10 @@ class Follower:
         self.position = -1
         self.idle_seconds = 0.0
         self.redis: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
-            settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=IDLE_MS / 1000 + 5
+            settings.REDIS_URL,
+            decode_responses=True,
+            socket_connect_timeout=2,
+            socket_timeout=IDLE_MS / 1000 + 5,
         )
 
     async def stream(self) -> AsyncIterator[bytes]:
@@ -165,7 +173,7 @@ class Follower:
         except (redis.exceptions.RedisError, OSError):
             await _pause()
             return []
-        return [json.loads(fields[b"event"]) for _, entries in found or [] for _, fields in entries]
+        return [json.loads(fields["event"]) for _, fields in entries_of(found)]
 
     def _sent(self, event: Event) -> bytes:
         self.place = Place(self.place.attempt, int(event["seq"]))

@@ -40,6 +40,9 @@ GIVEN_UP = Text(
 )
 
 
+NO_WORDS = Text("", "")
+
+
 @dataclass(frozen=True)
 class Claim:
     """One worker's right to grade one run."""
@@ -59,7 +62,7 @@ class Result:
     passed: int = 0
     total: int = 0
     seconds: float = 0.0
-    reason: Text = Text("", "")
+    reason: Text = NO_WORDS
     checks: tuple[dict[str, Any], ...] = ()
     parts: dict[str, float] = field(default_factory=dict)
     skills: tuple[str, ...] = ()
@@ -159,6 +162,6 @@ def _verdict_event(run: Run) -> Event:
         "at": 0.0,
         "type": "verdict",
         "verdict": "internal",
-        **{key: 0 for key in ("passed", "total", "points", "of", "seconds")},
+        **dict.fromkeys(("passed", "total", "points", "of", "seconds"), 0),
         "reason": GIVEN_UP.json(),
     }

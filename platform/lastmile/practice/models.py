@@ -197,7 +197,7 @@ class CheckStatus(models.TextChoices):
 
 
 class CheckResult(models.Model):
-    """How one check of the lab ended. `failure` is {tried, saw, expected, hint: {zh, en}, command} or null."""
+    """How one check of the lab ended. `failure` is that of checks.Failed.json(), or null."""
 
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="checks")
     check_id = models.CharField(max_length=60)

@@ -24,6 +24,7 @@ T = TypeVar("T")
 BEAT_SECONDS = 2.0
 MAX_LOG_BYTES = 4 << 20
 DATABASE_PATIENCE = 120.0
+STOPPING_PATIENCE = 2.0  # a worker that is asked to end leaves the rest to the sweeper
 
 stopping = threading.Event()  # set when this worker is asked to end
 _current: set[threading.Event] = set()
@@ -38,12 +39,13 @@ def stop_all() -> None:
 
 def patiently(action: Callable[[], T]) -> T:
     """Do something with the database, through a restart of it. Raises when it stays away."""
-    deadline, pause = time.monotonic() + DATABASE_PATIENCE, 0.2
+    began, pause = time.monotonic(), 0.2
     while True:
         try:
             return action()
         except (OperationalError, InterfaceError) as error:
-            if time.monotonic() > deadline:
+            patience = STOPPING_PATIENCE if stopping.is_set() else DATABASE_PATIENCE
+            if time.monotonic() > began + patience:
                 raise
             log.warning("the database is away: %s", str(error).strip().splitlines()[:1])
             connection.close()
@@ -91,7 +93,9 @@ class Attempt:
         connection.close()
         try:
             verdict = engine.grade(lab, Submission(files), self._emit, self.cancel, run.seed)
-        except Exception:  # noqa: BLE001 - theirs-or-ours is decided here: it is ours
+        except engine.Cancelled:
+            return Result(Outcome.INTERNAL)
+        except Exception:  # theirs-or-ours is decided here: it is ours
             log.exception("run %s attempt %s: the engine failed", self.claim.run_id, self.claim.attempt)
             return Result(Outcome.INTERNAL)
         if verdict.log:
