@@ -13,7 +13,10 @@ class NotComing(Exception):
 
 
 def wait_until(ready: Callable[[], bool], deadline: float, what: str) -> None:
-    """Return when `ready()` is true; an OSError counts as not yet. Raises TimeoutError naming `what`, and lets NotComing through."""
+    """Return when `ready()` is true; an OSError counts as not yet.
+
+    Raises TimeoutError naming `what`; lets NotComing through.
+    """
     while True:
         try:
             if ready():
