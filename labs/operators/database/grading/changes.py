@@ -147,8 +147,8 @@ def quiet(lab: OperatorLab) -> None:
     before = metric(TOTAL)
     for kind in (DATABASES, STATEFULSETS, SERVICES):
         db.annotate(kind, STRANGER, lab.name("poke"))
-    tried = Text("给 Database 和两个子对象各加一条注解，观察 2 秒", "annotated the Database and both children, then watched for 2 seconds")
-    seconds = 2.0
+    tried = Text("给 Database 和两个子对象各加一条注解，观察 1.5 秒", "annotated the Database and both children, then watched for 1.5 seconds")
+    seconds = 1.5
     lab.no_writes(
         seconds, tried=tried, expected=Text("没有任何写请求", "not one write request"),
         hint=lambda writes: Text(f"注解触发了 Reconcile，于是有了 {writes[0]}：内容没有差别时不要写，空的 patch 也算写。",
@@ -172,9 +172,9 @@ def _calm(lab: OperatorLab, before: float | None, after: float | None, tried: Te
     count = int(after - before)
     if count > 5 + len(labels("")):  # three annotations are three events at most
         lab.fail(
-            Text(f"2 秒内 Reconcile 了 {count} 次", f"{count} reconciles in 2 seconds"), tried=tried,
+            Text(f"1.5 秒内 Reconcile 了 {count} 次", f"{count} reconciles in 1.5 seconds"), tried=tried,
             expected=Text("三条注解最多引起三次，之后保持安静", "three annotations lead to three at most, then it is calm"),
-            hint=Text(f"每秒约 {count // 2} 次：查看返回的 Requeue / RequeueAfter。Owns 会告诉你变化，不需要轮询。",
-                      f"That is about {count // 2} a second: look at the Requeue or RequeueAfter you return. Owns tells "
+            hint=Text(f"每秒约 {count * 2 // 3} 次：查看返回的 Requeue / RequeueAfter。Owns 会告诉你变化，不需要轮询。",
+                      f"That is about {count * 2 // 3} a second: look at the Requeue or RequeueAfter you return. Owns tells "
                       "you of changes; no polling is needed."),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labs.harness.audit import Mark
 from labs.harness.checks import Failed
 from labs.harness.events import Text
 from labs.harness.gate import Fault
@@ -41,12 +42,20 @@ def connects(lab: OperatorLab) -> None:
     begin = lab.audit.mark()
     db = make(lab, lab.namespace(), size=1)
     lab.eventually(
-        lambda: [str(entry) for entry in lab.audit.writes(begin)],
-        want=lambda seen: any(int(line.rsplit(" ", 1)[1]) < 300 for line in seen),
+        lambda: _writes(lab, begin), want=lambda seen: seen is None,
         timeout=15.0, tried=tried, expected=expected,
         hint=lambda seen: why(db, _silent(lab)),
         command=db.kubectl("db"),
     )
+
+
+def _writes(lab: OperatorLab, begin: Mark) -> Text | None:
+    """None once a write succeeded, else what was seen instead."""
+    asked = lab.audit.writes(begin)
+    if any(entry.code < 300 for entry in asked):
+        return None
+    told = ", ".join(map(str, asked[-3:]))
+    return Text(told or "没有一个写请求", told or "not one write request")
 
 
 def _silent(lab: OperatorLab) -> Text:

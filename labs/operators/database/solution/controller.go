@@ -17,7 +17,7 @@ import (
 )
 
 // A name that somebody else holds becomes free without an event for us, so we look again.
-const nameTakenRetry = 2 * time.Second
+const nameTakenRetry = time.Second
 
 // errNameTaken says that an object has a child's name and is not controlled by our Database.
 var errNameTaken = errors.New("the name is taken by an object that this Database does not control")
