@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -36,6 +37,8 @@ def run(
     """
     file = paths.cache_dir() / "log" / f"{log}.log"
     file.parent.mkdir(parents=True, exist_ok=True)
+    if shutil.which(argv[0]) is None:
+        raise SetupError(f"there is no {argv[0]}", remedy)
     last: list[str] = []
     with (
         file.open("w") as out,

@@ -76,7 +76,7 @@ class WarmCache:
         return digest(golang.VERSION, [self._solution / "go.mod", self._solution / "go.sum"], go_files, trim)
 
     def done(self) -> bool:
-        return golang.module_cache().is_dir() and self._stamp.matches(self._key())
+        return golang.build_cache().is_dir() and self._stamp.matches(self._key())
 
     def run(self, say: Say) -> None:
         for words in (
