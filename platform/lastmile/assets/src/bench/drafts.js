@@ -1,0 +1,98 @@
+import { $, csrf, icon } from "../lib/dom.js";
+import { clockTime } from "../lib/ago.js";
+import { t } from "../lib/words.js";
+
+const WAIT = 800;
+const RETRY = 5000;
+
+/** Keeps what the editor holds on the server, and says whether it is there. */
+export class Drafts {
+  constructor(editor, data, shown) {
+    this.editor = editor;
+    this.url = data.urls.draft;
+    this.version = data.draft.version;
+    this.shown = shown;
+    this.last = JSON.stringify(editor.texts());
+    this.savedAt = data.draft.saved_at ? new Date(data.draft.saved_at) : null;
+    this.tell(this.savedAt ? "yes" : "none");
+    addEventListener("beforeunload", () => this.flush());
+    document.addEventListener("visibilitychange", () => document.hidden && this.flush());
+  }
+
+  changed() {
+    if (JSON.stringify(this.editor.texts()) === this.last) return;
+    this.tell("no");
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.save(), WAIT);
+  }
+
+  flush() {
+    if (this.dirty()) this.save(true);
+  }
+
+  dirty() {
+    return JSON.stringify(this.editor.texts()) !== this.last;
+  }
+
+  async save(leaving = false) {
+    clearTimeout(this.timer);
+    if (this.saving) return void (this.again = true);
+    this.saving = true;
+    const files = this.editor.texts();
+    const text = JSON.stringify(files);
+    try {
+      const answer = await fetch(this.url, {
+        method: "PUT",
+        keepalive: leaving && text.length < 60000,
+        headers: { "Content-Type": "application/json", "X-CSRFToken": csrf(), Accept: "application/json" },
+        body: JSON.stringify({ files, version: this.version }),
+      });
+      const said = await answer.json().catch(() => ({}));
+      if (answer.status === 409) await this.choose(said);
+      else if (!answer.ok) this.failed(said.text ?? t("status", { n: answer.status }), answer.status >= 500);
+      else {
+        this.version = said.version;
+        this.savedAt = new Date(said.saved_at);
+        this.last = text;
+        this.tell(this.dirty() ? "no" : "yes");
+      }
+    } catch {
+      this.failed(t("network"), true);
+    }
+    this.saving = false;
+    if (this.again || (this.shown.dataset.saved === "no" && this.dirty())) {
+      this.again = false;
+      this.timer = setTimeout(() => this.save(), WAIT);
+    }
+  }
+
+  async choose(newer) {
+    const dialog = $("#draft-dialog");
+    dialog.returnValue = "";
+    dialog.showModal();
+    await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
+    this.version = newer.version;
+    if (dialog.returnValue !== "theirs") return void (this.again = true);
+    this.editor.replace(newer.files);
+    this.last = JSON.stringify(this.editor.texts());
+    this.savedAt = new Date(newer.saved_at);
+    this.tell("yes");
+  }
+
+  failed(why, retry) {
+    this.tell("failed", why);
+    if (retry) this.timer = setTimeout(() => this.save(), RETRY);
+  }
+
+  tell(saved, why = "") {
+    this.shown.dataset.saved = saved;
+    const words = {
+      yes: () => t("saved", { time: clockTime(this.savedAt) }),
+      no: () => t("unsaved"),
+      failed: () => t("saveFailed", { why }),
+      none: () => t("notDirty"),
+    };
+    const icons = { yes: "saved", no: "draft", failed: "error", none: "saved" };
+    this.shown.replaceChildren(icon(icons[saved]), words[saved]());
+  }
+}

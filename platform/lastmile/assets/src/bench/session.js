@@ -1,0 +1,172 @@
+// One run on a page: its events go to the ladder, the log, the time line, the editor and the verdict.
+import { announce, el, icon, oneDecimal, state, stateIcon } from "../lib/dom.js";
+import { follow } from "../lib/follow.js";
+import { say, t } from "../lib/words.js";
+import { drawTimeline } from "../lib/timeline.js";
+
+export class Session {
+  /** @param parts {ladder, log, editor?, verdict?, state?, timeline, timelineEmpty, problems?, firstLine?, onEnd?} */
+  constructor(parts) {
+    Object.assign(this, parts);
+    this.reset();
+  }
+
+  reset() {
+    this.diagnostics = [];
+    this.entries = [];
+    this.last = null;
+    this.ladder.reset();
+    this.log.clear();
+    this.editor?.show([]);
+    if (this.verdict) this.verdict.hidden = true;
+    this.drawProblems([]);
+    drawTimeline(this.timeline, [], this.timelineEmpty);
+  }
+
+  /** @param pressedAt performance.now() of the key press, or 0 for a run that was there before */
+  follow(run, pressedAt = 0) {
+    this.stop?.();
+    this.reset();
+    this.run = run;
+    this.pressedAt = pressedAt;
+    this.quiet = run.state === "done";
+    if (this.firstLine) this.firstLine.textContent = "";
+    const handlers = Object.fromEntries(
+      ["queue", "attempt", "state", "step", "diagnostic", "check", "log", "timeline", "verdict", "end"].map((type) => [type, (event) => this[`on_${type}`](event)]),
+    );
+    this.stop = follow(run.events_url, {
+      ...handlers,
+      offline: () => this.tell("running", t("offline")),
+      online: () => this.tell("running", this.doing ?? t("running")),
+    });
+  }
+
+  tell(status, text) {
+    this.state?.replaceChildren(...(text ? [state(status, text)] : []));
+  }
+
+  on_queue({ position, published = true }) {
+    this.tell("queued", !published ? t("queueWaits") : position ? t("queueAhead", { n: position }) : t("queueNext"));
+  }
+
+  on_attempt({ attempt, reason }) {
+    const again = reason !== "first" && attempt > 1;
+    if (this.entries.length || this.log.lines.length) this.reset();
+    if (again) this.tell("internal", t("again", { n: attempt }));
+  }
+
+  on_state({ state: now }) {
+    if (now === "done" || this.quiet) return;
+    this.doing = t(now);
+    this.tell(now, this.doing);
+  }
+
+  seen() {
+    if (!this.pressedAt || !this.firstLine) return;
+    this.firstLine.textContent = t("firstLine", { n: ((performance.now() - this.pressedAt) / 1000).toFixed(2) });
+    this.pressedAt = 0;
+  }
+
+  on_step(event) {
+    const took = event.seconds == null ? "" : ` (${t("seconds", { n: oneDecimal(event.seconds) })})`;
+    this.log.line(event.at, event.source, say(event.text) + took + (event.command ? `\n$ ${event.command}` : ""));
+    this.seen();
+  }
+
+  on_log(event) {
+    this.log.stream(event.at, event.stream, event.text);
+    this.seen();
+  }
+
+  on_diagnostic(event) {
+    this.diagnostics.push(event);
+    const place = event.line ? `${event.file}:${event.line}:${event.column}: ` : event.file ? `${event.file}: ` : "";
+    this.log.line(event.at, "diagnostic", `${place}${say(event.message)}`);
+    this.editor?.show(this.diagnostics.map((item) => ({ ...item, message: say(item.message) })));
+    this.drawProblems(this.diagnostics);
+  }
+
+  on_check(event) {
+    this.ladder.set(event);
+    this.seen();
+    if (event.status === "running") return;
+    const check = this.ladder.checks.find((each) => each.id === event.check);
+    if (check) this.log.line(event.at, "grader", `${t(event.status)}: ${check.title}`);
+    const passed = this.ladder.count("passed");
+    if (!this.quiet) this.count?.(passed, this.ladder.checks.length);
+  }
+
+  on_timeline({ entries }) {
+    this.entries.push(...entries);
+    drawTimeline(this.timeline, this.entries, this.timelineEmpty);
+  }
+
+  on_verdict(event) {
+    this.last = event;
+    this.count?.(event.passed, event.total);
+    if (this.verdict) this.drawVerdict(event);
+    const words = `${t(event.verdict)}. ${event.total ? t("checksOf", event) : ""} ${say(event.reason)}`;
+    if (!this.quiet) announce(words);
+    this.tell(event.verdict, t(event.verdict));
+  }
+
+  on_end(event) {
+    if (this.last?.verdict !== event.verdict && event.verdict) {
+      this.on_verdict({ verdict: event.verdict, passed: 0, total: 0, points: 0, of: 0, seconds: 0, reason: null });
+    }
+    this.onEnd?.(event, this.quiet);
+  }
+
+  drawVerdict(event) {
+    this.verdict.hidden = false;
+    this.verdict.dataset.status = event.verdict;
+    const figures = [
+      event.total ? t("checksOf", event) : "",
+      event.of ? `${event.points}/${event.of}` : "",
+      event.seconds ? t("seconds", { n: oneDecimal(event.seconds) }) : "",
+    ].filter(Boolean);
+    this.verdict.replaceChildren(
+      el("p", { class: "word" }, icon(stateIcon(event.verdict)), t(event.verdict)),
+      ...(figures.length ? [el("p", { class: "figures-line figures" }, figures.join(" · "))] : []),
+      ...(say(event.reason) ? [el("p", { class: "reason" }, say(event.reason))] : []),
+      ...(event.verdict === "internal" ? [el("p", { class: "reason" }, t("internalText"))] : []),
+      el("p", { class: "actions" }, el("a", { class: "small", href: this.run.url }, t("openRun"))),
+    );
+  }
+
+  drawProblems(problems) {
+    if (!this.problems) return;
+    this.problems.hidden = !problems.length;
+    if (!problems.length) return this.problems.replaceChildren();
+    this.problems.replaceChildren(
+      el("p", { class: "callout-title" }, t("problems")),
+      ...problems.map((item) =>
+        el(
+          "p",
+          {},
+          item.file
+            ? this.editor
+              ? el("button", { type: "button", onclick: () => this.goto?.(item) }, `${item.file}${item.line ? `:${item.line}` : ""}`)
+              : el("span", { class: "mono" }, `${item.file}${item.line ? `:${item.line}` : ""}`)
+            : null,
+          " ",
+          say(item.message ?? item.text),
+        ),
+      ),
+    );
+  }
+}
+
+/** Opens a hint on the server, which records it. Throws an Error with words for the learner. */
+export const hintFrom = (urls) => async (check, level) => {
+  let answer;
+  try {
+    answer = await fetch(`${urls.hint.replace("CHECK", check.id)}?level=${level}`, { headers: { Accept: "application/json" } });
+  } catch {
+    throw new Error(t("network"));
+  }
+  const said = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(said.text ?? t("status", { n: answer.status }));
+  return said;
+};
+

@@ -1,0 +1,45 @@
+// The class's table keeps itself fresh: an event says that something changed, htmx fetches the table.
+import htmx from "htmx.org";
+import { $ } from "./lib/dom.js";
+import { fillTimes } from "./lib/ago.js";
+import { t } from "./lib/words.js";
+
+htmx.config.includeIndicatorStyles = false;
+htmx.config.allowEval = false;
+htmx.config.selfRequestsOnly = true;
+
+const root = $("[data-class]");
+const mark = $("[data-live-mark]");
+const table = $("[data-class-table]");
+
+function live(on) {
+  mark.dataset.live = on ? "yes" : "no";
+  $("[data-live-word]").textContent = t(on ? "live" : "offlineShort");
+}
+
+let busy = false;
+let again = false;
+
+async function refresh() {
+  if (busy) return void (again = true);
+  busy = true;
+  const focused = document.activeElement?.closest("[data-class-table] a")?.getAttribute("href");
+  const scroll = $(".table-scroll", table)?.scrollLeft ?? 0;
+  await htmx.ajax("GET", location.href, { target: table, swap: "innerHTML" });
+  fillTimes(table);
+  if (focused) $(`a[href="${CSS.escape(focused)}"]`, table)?.focus();
+  if ($(".table-scroll", table)) $(".table-scroll", table).scrollLeft = scroll;
+  busy = false;
+  if (again) {
+    again = false;
+    refresh();
+  }
+}
+
+const source = new EventSource(root.dataset.eventsUrl);
+source.addEventListener("open", () => {
+  live(true);
+  refresh();
+});
+source.addEventListener("error", () => live(false));
+for (const type of ["message", "change", "run"]) source.addEventListener(type, () => refresh());

@@ -1,0 +1,154 @@
+import htmx from "htmx.org";
+import { $, announce, el, readJson, state } from "./lib/dom.js";
+import { fillTimes } from "./lib/ago.js";
+import { Ladder } from "./lib/ladder.js";
+import { LogView } from "./lib/log.js";
+import { tabs } from "./lib/tabs.js";
+import { t } from "./lib/words.js";
+import { Drafts } from "./bench/drafts.js";
+import { Editor } from "./bench/editor.js";
+import { panes } from "./bench/panes.js";
+import { hintFrom, Session } from "./bench/session.js";
+import { send } from "./bench/submit.js";
+
+htmx.config.includeIndicatorStyles = false;
+htmx.config.allowEval = false;
+
+const data = readJson("lab-data");
+const show = panes($("[data-panes]"));
+const left = tabs($("#pane-left [data-tabs]"));
+tabs($("#pane-right [data-tabs]"));
+const button = $("[data-submit]");
+const stateBox = $("[data-state]");
+const count = $("[data-count]");
+
+if (/Mac|iPhone|iPad/.test(navigator.platform)) $("[data-keys]").textContent = "⌘ ↵";
+
+const editor = new Editor($("[data-editor]"), $("[data-files]"), data.files, {
+  change: () => drafts?.changed(),
+  submit: () => submit(),
+});
+const drafts = new Drafts(editor, data, $("[data-saved]"));
+
+const wanted = new URLSearchParams(location.search).get("file");
+if (wanted) {
+  editor.open(wanted);
+  show("middle");
+}
+
+const session = new Session({
+  ladder: new Ladder($("[data-ladder]"), data.checks, { hint: hintFrom(data.urls), progress: $("[data-progress]") }),
+  log: new LogView($("#panel-log")),
+  editor,
+  verdict: $("[data-verdict]"),
+  state: stateBox,
+  timeline: $("[data-timeline]"),
+  timelineEmpty: $("[data-timeline-empty]"),
+  problems: $("[data-problems]"),
+  firstLine: $("[data-first-line]"),
+  count: (passed, total) => (count.textContent = `${passed}/${total}`),
+  goto: (item) => {
+    show("middle");
+    editor.open(item.file, item.line);
+  },
+  onEnd: (event, quiet) => {
+    busy(false);
+    if (quiet) return;
+    if (event.verdict === "pass" && !$("#tab-debrief")) $("[data-verdict] .actions")?.prepend(debriefLink());
+    refreshHistory();
+    session.ladder.firstFailed()?.scrollIntoView({ block: "nearest" });
+  },
+});
+
+function debriefLink() {
+  const open = () => setTimeout(() => location.reload());
+  return el("a", { class: "button button-small", href: "#debrief", onclick: open }, t("debrief"));
+}
+
+function busy(on) {
+  button.setAttribute("aria-disabled", on);
+  $("[data-submit-word]").textContent = on ? t("running") : t("submit");
+}
+
+async function refreshHistory() {
+  await htmx.ajax("GET", location.pathname, { target: "#panel-history", select: "#panel-history > *", swap: "innerHTML" });
+  fillTimes($("#panel-history"));
+}
+
+async function submit(archive = null) {
+  if (button.getAttribute("aria-disabled") === "true") return;
+  const pressedAt = performance.now();
+  busy(true);
+  stateBox.replaceChildren(state("running", t("sending")));
+  left("tab-checks");
+  show("left");
+  const form = archive ? new FormData() : null;
+  form?.append("archive", archive);
+  try {
+    const run = await send(archive ? data.urls.upload : data.urls.submit, form ?? { files: editor.texts() });
+    $("[data-checks-intro]").hidden = true;
+    stateBox.replaceChildren(state("queued", t("received")));
+    announce(t("received"));
+    session.follow(run, pressedAt);
+  } catch (error) {
+    if (!error.text) throw error;
+    refused(error);
+  }
+}
+
+function refused(error) {
+  busy(false);
+  const text = t("submitFailed", { why: error.text });
+  stateBox.replaceChildren(state("failed", error.text), ...(error.code === "signed_out" ? [el("a", { href: `${error.url}?next=${location.pathname}` }, t("signIn"))] : []));
+  announce(text);
+  session.drawProblems(error.problems.length ? error.problems : [{ text }]);
+  if (error.code === "run_going_on" && data.run && data.run.state !== "done") busy(true);
+}
+
+button.addEventListener("click", () => submit());
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && (event.metaKey || event.ctrlKey) && !event.defaultPrevented) {
+    event.preventDefault();
+    submit();
+  }
+});
+
+const upload = $("[data-upload]");
+upload.addEventListener("change", () => {
+  if (upload.files[0]) submit(upload.files[0]);
+  upload.value = "";
+});
+const pane = $("#pane-middle");
+pane.addEventListener("dragover", (event) => {
+  if (!event.dataTransfer.types.includes("Files")) return;
+  event.preventDefault();
+  pane.classList.add("drop-target");
+});
+pane.addEventListener("dragleave", () => pane.classList.remove("drop-target"));
+pane.addEventListener("drop", (event) => {
+  if (!event.dataTransfer.files.length) return;
+  event.preventDefault();
+  pane.classList.remove("drop-target");
+  submit(event.dataTransfer.files[0]);
+});
+
+const resetDialog = $("#reset-dialog");
+$("[data-reset]").addEventListener("click", () => {
+  resetDialog.returnValue = "";
+  resetDialog.showModal();
+});
+resetDialog.addEventListener("close", () => {
+  const chosen = { file: [editor.current], all: data.files.map((file) => file.path) }[resetDialog.returnValue];
+  if (!chosen) return;
+  editor.replace(Object.fromEntries(data.files.filter((file) => chosen.includes(file.path)).map((file) => [file.path, file.starter])));
+});
+
+if (data.run) {
+  $("[data-checks-intro]").hidden = true;
+  if (data.run.state !== "done") {
+    busy(true);
+    left("tab-checks");
+  }
+  session.follow(data.run);
+}
+if (location.hash === "#debrief" && $("#tab-debrief")) left("tab-debrief");

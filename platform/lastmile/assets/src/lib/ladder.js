@@ -1,0 +1,127 @@
+import { el, icon, oneDecimal, stateIcon } from "./dom.js";
+import { say, t } from "./words.js";
+
+const nodeIcon = { passed: "passed", failed: "failed", running: "running", skipped: "skipped" };
+const wordKey = { passed: "passed", failed: "failed", running: "checkRunning", skipped: "skipped", waiting: "waiting" };
+
+/** The line of checks: stations that fill in as they run. */
+export class Ladder {
+  /** @param options.hint async (check, level) => {level, of, html}; @param options.progress element with one bar a check */
+  constructor(root, checks, options = {}) {
+    this.root = root;
+    this.checks = checks;
+    this.options = options;
+    this.events = new Map();
+    this.opened = new Map();
+    this.reset();
+  }
+
+  reset() {
+    this.events.clear();
+    this.root.replaceChildren(...this.checks.map((check) => this.item(check)));
+    this.options.progress?.replaceChildren(...this.checks.map(() => el("i")));
+  }
+
+  set(event) {
+    const at = this.checks.findIndex((check) => check.id === event.check);
+    if (at < 0) return;
+    this.events.set(event.check, event);
+    const old = this.root.children[at];
+    const item = this.item(this.checks[at]);
+    if (old.contains(document.activeElement)) item.querySelector("summary")?.focus();
+    old.replaceWith(item);
+    if (this.options.progress) this.options.progress.children[at].dataset.status = event.status;
+  }
+
+  count(status) {
+    return [...this.events.values()].filter((event) => event.status === status).length;
+  }
+
+  firstFailed() {
+    return this.root.querySelector('[data-status="failed"]');
+  }
+
+  item(check) {
+    const event = this.events.get(check.id);
+    const status = event?.status ?? "waiting";
+    const mark = nodeIcon[status];
+    const row = [
+      el("span", { class: "node" }, mark ? icon(mark) : null),
+      el("span", { class: "check-title" }, check.title),
+      el(
+        "span",
+        { class: "check-meta" },
+        el("span", { class: "word" }, status === "waiting" ? "" : t(wordKey[status])),
+        event?.seconds != null && status !== "running" && status !== "skipped" ? el("span", {}, t("seconds", { n: oneDecimal(event.seconds) })) : null,
+      ),
+    ];
+    const body = this.body(check, event, status);
+    const props = { "data-check": check.id, "data-status": status };
+    if (!body) return el("li", props, row[0], el("div", { class: "check-row" }, row.slice(1)));
+    return el("li", props, el("details", { open: status === "failed" }, el("summary", { class: "check-row" }, row), body));
+  }
+
+  body(check, event, status) {
+    if (status === "passed" || status === "running") return null;
+    const failure = event?.failure;
+    const link = check.url ? el("p", {}, el("a", { href: check.url }, t("chapter"))) : null;
+    const hints = this.hints(check);
+    if (!failure && !link && !hints) return null;
+    return el(
+      "div",
+      { class: "failure" },
+      failure
+        ? el(
+            "dl",
+            {},
+            row(t("tried"), say(failure.tried)),
+            row(t("saw"), say(failure.saw), "saw"),
+            row(t("expected"), say(failure.expected)),
+            failure.command ? el("div", {}, el("dt", {}, t("command")), el("dd", {}, el("code", { class: "command", tabindex: 0 }, failure.command))) : null,
+            say(failure.hint) ? el("div", { class: "hint" }, el("dt", {}, t("hint")), el("dd", {}, say(failure.hint))) : null,
+          )
+        : status === "skipped"
+          ? el("p", {}, t("skippedWhy"))
+          : null,
+      link,
+      hints,
+    );
+  }
+
+  hints(check) {
+    if (!check.hints || !this.options.hint) return null;
+    const box = el("div", { class: "hints" });
+    const known = this.opened.get(check.id) ?? [];
+    this.opened.set(check.id, known);
+    const draw = () => {
+      const next = known.length + 1;
+      box.replaceChildren(
+        ...known.map((hint) => {
+          const text = el("div", { class: "hint-text prose" }, el("p", { class: "hint-level" }, t("hintLevel", { n: hint.level })));
+          text.insertAdjacentHTML("beforeend", hint.html); // rendered and escaped by the server
+          return text;
+        }),
+        ...(next <= check.hints
+          ? [el("button", { class: "button button-small", type: "button", onclick: open }, t("hintOpen", { n: next, of: check.hints }))]
+          : []),
+      );
+    };
+    const open = async (event) => {
+      event.target.disabled = true;
+      try {
+        known.push(await this.options.hint(check, known.length + 1));
+        draw();
+        box.lastElementChild?.focus?.();
+      } catch (error) {
+        event.target.disabled = false;
+        event.target.after(el("span", { class: "field-error" }, error.message));
+      }
+    };
+    draw();
+    return box;
+  }
+}
+
+const row = (name, text, kind = "") => (text ? el("div", {}, el("dt", {}, name), el("dd", { class: kind }, text)) : null);
+
+export const verdictIcon = stateIcon;

@@ -1,0 +1,152 @@
+import { $, el } from "./dom.js";
+import { t } from "./words.js";
+
+const HEIGHT = 20;
+const KEEP = 20000;
+const LONGEST = 2000;
+const ANSI = /\u001b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\u0007]*(?:\u0007|\u001b\\)|.)/g;
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
+
+/** A log of any length: only the lines in view are in the document. */
+export class LogView {
+  constructor(root) {
+    this.box = $("[data-log]", root);
+    this.space = $("[data-log-space]", root);
+    this.window = $("[data-log-window]", root);
+    this.empty = $("[data-log-empty]", root);
+    this.follow = $("[data-log-follow]", root);
+    this.search = $("[data-log-search]", root);
+    this.found = $("[data-log-found]", root);
+    this.counter = $("[data-log-lines]", root);
+    this.lines = [];
+    this.trimmed = 0;
+    this.open = new Map();
+    this.hits = [];
+    this.hit = -1;
+    this.box.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    this.search.addEventListener("input", () => this.find());
+    this.search.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") this.step(event.shiftKey ? -1 : 1);
+    });
+    this.follow.addEventListener("change", () => this.draw());
+    new ResizeObserver(() => this.draw()).observe(this.box);
+  }
+
+  clear() {
+    this.lines = [];
+    this.trimmed = 0;
+    this.open.clear();
+    this.find();
+    this.draw();
+  }
+
+  /** Learners' output comes in pieces: a line goes on until its line break. */
+  stream(at, stream, text) {
+    const clean = text.replace(ANSI, "").replace(/\r\n?/g, "\n");
+    const parts = clean.split("\n");
+    let line = this.open.get(stream);
+    parts.forEach((part, index) => {
+      if (!line && (part || index < parts.length - 1)) line = this.push(at, stream, "");
+      if (line) line.text = (line.text + part.replace(CONTROL, "\ufffd")).slice(0, LONGEST);
+      if (index < parts.length - 1) line = null;
+    });
+    this.open.set(stream, line);
+    this.later();
+  }
+
+  line(at, stream, text) {
+    for (const part of text.split("\n")) this.push(at, stream, part.replace(ANSI, "").replace(CONTROL, "\ufffd").slice(0, LONGEST));
+    this.later();
+  }
+
+  push(at, stream, text) {
+    const line = { at, stream, text };
+    this.lines.push(line);
+    if (this.lines.length > KEEP) {
+      this.lines.splice(0, KEEP / 10);
+      this.trimmed += KEEP / 10;
+    }
+    return line;
+  }
+
+  later() {
+    if (this.planned) return;
+    this.planned = true;
+    requestAnimationFrame(() => {
+      this.planned = false;
+      if (this.search.value) this.find(false);
+      this.draw();
+    });
+  }
+
+  scrolled() {
+    const atEnd = this.box.scrollHeight - this.box.scrollTop - this.box.clientHeight < HEIGHT * 2;
+    if (!this.moving && this.follow.checked && !atEnd) this.follow.checked = false;
+    this.moving = false;
+    this.draw(false);
+  }
+
+  draw(mayScroll = true) {
+    this.empty.hidden = this.lines.length > 0;
+    this.space.hidden = !this.lines.length;
+    this.space.style.height = `${this.lines.length * HEIGHT}px`;
+    if (mayScroll && this.follow.checked && this.lines.length) {
+      this.moving = true;
+      this.box.scrollTop = this.box.scrollHeight;
+    }
+    const from = Math.max(0, Math.floor(this.box.scrollTop / HEIGHT) - 10);
+    const to = Math.min(this.lines.length, from + Math.ceil(this.box.clientHeight / HEIGHT) + 20);
+    this.window.style.top = `${from * HEIGHT}px`;
+    this.window.replaceChildren(...this.lines.slice(from, to).map((line, index) => this.row(line, from + index)));
+    this.counter.textContent = this.lines.length
+      ? t("lines", { n: this.lines.length }) + (this.trimmed ? ` · ${t("trimmed", { n: this.trimmed })}` : "")
+      : "";
+  }
+
+  row(line, index) {
+    const here = this.hits[this.hit] === index;
+    return el(
+      "div",
+      { class: "log-line", "data-stream": line.stream, "data-found": here ? "here" : null },
+      el("span", { class: "at" }, line.at == null ? "" : line.at.toFixed(1)),
+      el("span", { class: "who" }, line.stream),
+      el("span", {}, this.marked(line.text)),
+    );
+  }
+
+  marked(text) {
+    const wanted = this.search.value.toLowerCase();
+    if (!wanted) return [text];
+    const parts = [];
+    let rest = 0;
+    for (let at = text.toLowerCase().indexOf(wanted); at >= 0; at = text.toLowerCase().indexOf(wanted, rest)) {
+      parts.push(text.slice(rest, at), el("mark", {}, text.slice(at, at + wanted.length)));
+      rest = at + wanted.length;
+    }
+    return [...parts, text.slice(rest)];
+  }
+
+  find(jump = true) {
+    const wanted = this.search.value.toLowerCase();
+    this.hits = wanted ? this.lines.flatMap((line, at) => (line.text.toLowerCase().includes(wanted) ? [at] : [])) : [];
+    if (jump) this.hit = -1;
+    if (jump && this.hits.length) this.step(1);
+    else this.tell();
+    if (!wanted) this.draw(false);
+  }
+
+  step(by) {
+    if (!this.hits.length) return this.tell();
+    this.hit = (this.hit + by + this.hits.length) % this.hits.length;
+    this.follow.checked = false;
+    this.moving = true;
+    this.box.scrollTop = Math.max(0, this.hits[this.hit] * HEIGHT - this.box.clientHeight / 2);
+    this.tell();
+    this.draw(false);
+  }
+
+  tell() {
+    if (!this.search.value) this.found.textContent = "";
+    else this.found.textContent = this.hits.length ? t("found", { at: this.hit + 1, n: this.hits.length }) : t("foundNone");
+  }
+}

@@ -1,0 +1,42 @@
+// Plays a run that was really graded, at the speed at which it happened.
+import { $, el, readJson, state } from "./lib/dom.js";
+import { Ladder } from "./lib/ladder.js";
+import { say, t } from "./lib/words.js";
+
+const root = $("[data-replay]");
+const recorded = readJson("recorded");
+const ladder = new Ladder($("[data-ladder]", root), recorded.checks);
+const clock = $("[data-clock]", root);
+const verdict = $("[data-verdict]", root);
+const again = $("[data-again]", root);
+const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+const events = recorded.events.filter((event) => ["check", "verdict", "state"].includes(event.type));
+
+function apply(event) {
+  if (event.type === "check") ladder.set(event);
+  if (event.type !== "verdict") return;
+  verdict.replaceChildren(
+    el("p", { class: "actions" }, state(event.verdict, t(event.verdict)), el("span", { class: "soft small" }, t("checksOf", event))),
+    ...(say(event.reason) ? [el("p", { class: "small" }, say(event.reason))] : []),
+  );
+  again.hidden = false;
+}
+
+function play() {
+  const begun = performance.now();
+  let next = 0;
+  again.hidden = true;
+  verdict.replaceChildren();
+  ladder.reset();
+  const tick = () => {
+    const seconds = (performance.now() - begun) / 1000;
+    while (next < events.length && (still || events[next].at <= seconds)) apply(events[next++]);
+    clock.textContent = t("seconds", { n: Math.min(seconds, events.at(-1).at).toFixed(1) });
+    if (next < events.length) requestAnimationFrame(tick);
+    else clock.textContent = t("seconds", { n: events.at(-1).at.toFixed(1) });
+  };
+  tick();
+}
+
+again.addEventListener("click", play);
+play();

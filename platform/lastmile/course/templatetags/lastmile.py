@@ -1,0 +1,147 @@
+"""What every template uses: icons, times, the page's language and theme."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import template
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+
+from labs.harness.events import Text
+from lastmile.course.code import coloured
+from lastmile.course.icons import ICONS
+from lastmile.course.pages import reader_language
+from lastmile.problems import pick
+
+register = template.Library()
+THEMES = ("light", "dark")
+
+
+@register.simple_tag
+def icon(name: str, extra: str = "") -> SafeString:
+    """An icon that says nothing by itself: a word always stands beside it."""
+    return format_html(
+        '<svg class="icon icon-{}{}" viewBox="0 0 24 24" aria-hidden="true">{}</svg>',
+        name,
+        f" {extra}" if extra else "",
+        mark_safe(ICONS[name]),  # noqa: S308
+    )
+
+
+STATE_ICONS = {
+    "pass": "passed",
+    "passed": "passed",
+    "fail": "failed",
+    "failed": "failed",
+    "error": "error",
+    "internal": "ours",
+    "skipped": "skipped",
+    "queued": "waiting",
+    "waiting": "waiting",
+    "none": "none",
+    "draft": "draft",
+}
+
+
+def state_word(status: str) -> str:
+    """What a state is called; the one place that says it."""
+    words = {
+        "pass": _("Passed"),
+        "passed": _("Passed"),
+        "fail": _("Not yet"),
+        "failed": _("Not yet"),
+        "error": _("Did not run"),
+        "internal": _("Our fault"),
+        "skipped": _("Skipped"),
+        "queued": _("Queued"),
+        "waiting": _("Waiting"),
+        "none": _("Not started"),
+        "draft": _("Draft"),
+        "running": _("Running"),
+        "building": _("Building"),
+        "leasing": _("Getting a sandbox"),
+        "grading": _("Grading"),
+        "done": _("Done"),
+    }
+    return words.get(status, status)
+
+
+@register.filter
+def state_name(status: str) -> str:
+    return state_word(status)
+
+
+@register.simple_tag
+def state(status: str, note: str = "") -> SafeString:
+    """A state as icon, word and colour."""
+    shown = icon(STATE_ICONS.get(status, "running"))
+    return format_html(
+        '<span class="state" data-status="{}">{}<span>{}{}</span></span>', status, shown, state_word(status), note
+    )
+
+
+@register.filter
+def ago(at: datetime | None) -> SafeString | str:
+    """A moment that the browser turns into "3 minutes ago", with the full date on hover."""
+    if at is None:
+        return ""
+    local = timezone.localtime(at)
+    return format_html(
+        '<time datetime="{}" data-ago>{}</time>', at.isoformat(), formats.date_format(local, "Y-m-d H:i")
+    )
+
+
+@register.filter
+def say(text: Text | Any) -> str:
+    return pick(text) if isinstance(text, Text) else str(text)
+
+
+@register.filter
+def whole_percent(part: float) -> int:
+    return round(part * 100)
+
+
+@register.simple_tag
+def page_language() -> str:
+    """The language tag of the page: zh-Hans or en."""
+    return "zh-Hans" if reader_language() == "zh" else "en"
+
+
+@register.simple_tag(takes_context=True)
+def theme(context: dict[str, Any]) -> str:
+    """light, dark, or nothing when the system decides."""
+    request = context.get("request")
+    chosen = request.COOKIES.get("theme", "") if request else ""
+    return chosen if chosen in THEMES else ""
+
+
+@register.simple_tag(takes_context=True)
+def here(context: dict[str, Any], prefix: str, exactly: bool = False) -> SafeString:
+    """aria-current for the part of the site that the page is in."""
+    request = context.get("request")
+    path = request.path if request else ""
+    return mark_safe('aria-current="page"' if (path == prefix if exactly else path.startswith(prefix)) else "")  # noqa: S308
+
+
+@register.simple_tag
+def code(text: str, path: str) -> SafeString:
+    """Coloured source; Pygments escapes it."""
+    language = {"go": "go", "yaml": "yaml", "yml": "yaml", "md": "markdown", "toml": "toml"}
+    return mark_safe(coloured(text, language.get(path.rpartition(".")[2], "text")))  # noqa: S308
+
+
+@register.filter
+def part_name(name: str) -> str:
+    """What a part of a run's time is called."""
+    words = {
+        "queue": _("Queue"),
+        "build": _("Build"),
+        "lease": _("Sandbox"),
+        "checks": _("Checks"),
+        "grade": _("Checks"),
+    }
+    return words.get(name, name)
