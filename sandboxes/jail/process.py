@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -17,10 +18,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from sandboxes.interface import Completed, StartFailed, Unavailable
-from sandboxes.jail.model import Command
+from sandboxes.jail.model import Command, check_name
+from sandboxes.paths import run_dir
 
 _KEEPER = Path(__file__).resolve().parents[1] / "keeper" / "__main__.py"
-_FIRST_UID, _UIDS = 61_000, 4_000
 _TAIL_BYTES = 64 * 1024
 _READ_BYTES = 64 * 1024
 _SYSTEM_LINKS = (("/bin", "usr/bin"), ("/sbin", "usr/sbin"), ("/lib", "usr/lib"), ("/lib64", "usr/lib64"))
@@ -36,7 +37,14 @@ def bubblewrap() -> str:
     return found
 
 
+def tag() -> str:
+    """Six letters in the name of every cgroup that belongs to this LASTMILE_RUN."""
+    return hashlib.sha256(str(run_dir()).encode()).hexdigest()[:6]
+
+
 def _spec(command: Command) -> dict[str, Any]:
+    for file in command.files:
+        check_name(file)
     root = os.geteuid() == 0
     limits = command.limits
     name = re.sub(r"[^a-z0-9-]", "-", command.label.lower())[:40]
@@ -44,11 +52,9 @@ def _spec(command: Command) -> dict[str, Any]:
     if command.system:
         binds.insert(0, ("/usr", "/usr"))
     return {
-        "id": f"{name}-{secrets.token_hex(4)}",
+        "id": f"{name}-{tag()}-{secrets.token_hex(4)}",
         "bwrap": bubblewrap(),
         "root": root,
-        # an own uid for every jail; without root the one that the user namespace maps
-        "uid": _FIRST_UID + secrets.randbelow(_UIDS) if root else 0,
         "argv": list(command.argv),
         "env": dict(command.env),
         "cwd": command.cwd,
@@ -70,6 +76,23 @@ def _spec(command: Command) -> dict[str, Any]:
     }
 
 
+def _start_keeper(control: int, export: Path | None, stdin: bool) -> subprocess.Popen[bytes]:
+    target = os.open(export, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW) if export else -1
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_KEEPER), str(control), str(target)],
+            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            pass_fds=[control] + ([target] if export else []),
+            start_new_session=True,
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
+        )
+    finally:
+        if export:
+            os.close(target)
+
+
 class Process:
     """A command that runs in a jail. `stdin` is there when it was asked for; `wait` may be called often."""
 
@@ -83,22 +106,14 @@ class Process:
         self._ended = threading.Event()
         self._result: Completed | None = None
         self._broken = ""
-        self._answers: list[dict[str, Any]] = []
+        self._listener_failed: Exception | None = None
         ours, theirs = socket.socketpair()
-        export = os.open(command.export, os.O_WRONLY | os.O_TRUNC) if command.export else -1
-        descriptors = [theirs.fileno()] + ([export] if export >= 0 else [])
-        self._keeper = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_KEEPER), str(theirs.fileno()), str(export)],
-            stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            pass_fds=descriptors,
-            start_new_session=True,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
-        )
-        theirs.close()
-        if export >= 0:
-            os.close(export)
+        try:
+            with theirs:
+                self._keeper = _start_keeper(theirs.fileno(), command.export, stdin)
+        except BaseException:
+            ours.close()
+            raise
         self._control = ours
         self.stdin: IO[bytes] | None = self._keeper.stdin
         self._send_spec(spec, command)
@@ -140,7 +155,10 @@ class Process:
     def kill(self, timeout: float = 15.0) -> None:
         """End everything in the jail at once and wait until it is removed. Idempotent."""
         self._say(b"k")
-        self._ended.wait(timeout)
+        if not self._ended.wait(timeout):
+            # a keeper that cannot even be told: bubblewrap dies with it and the reaper does the rest
+            self._keeper.kill()
+            self._ended.wait(timeout)
 
     def freeze(self, frozen: bool) -> None:
         """Stop the processes from being scheduled, or let them go on."""
@@ -163,12 +181,22 @@ class Process:
         said = False
         while part := os.read(stream.fileno(), _READ_BYTES):
             room = self._keep(part)
-            if self._on_output and (room > 0 or not self._limit):
-                self._on_output(part[:room] if self._limit else part)
-            if self._limit and room < len(part) and not said:
+            if room:
+                self._hand_on(part[:room])
+            if room < len(part) and not said:
                 said = True
                 self._say(b"o")
         stream.close()
+
+    def _hand_on(self, part: bytes) -> None:
+        if self._on_output is None:
+            return
+        try:
+            self._on_output(part)
+        except Exception as error:  # noqa: BLE001  the pipe must be read on, or the command hangs in its write
+            self._on_output = None
+            self._listener_failed = error
+            self._say(b"k")
 
     def _keep(self, part: bytes) -> int:
         """Store what fits; how much of `part` that was."""
@@ -192,7 +220,9 @@ class Process:
         # the pipe ends when the jail has; a reader that lags still has to see the last words
         self._reader.join(10)
         self._control.close()
-        if "seconds" in answer:
+        if self._listener_failed is not None:
+            self._broken = f"its listener failed: {self._listener_failed!r}"
+        elif "seconds" in answer:
             self._result = Completed(output=self.output(), **answer)
         else:
             last = self.output().decode(errors="replace").strip().rpartition("\n")[2]

@@ -21,13 +21,15 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from sandboxes.keeper import linux, mounts, seccomp
+from sandboxes.keeper import linux, mounts, seccomp, uids
 from sandboxes.keeper.cgroup import Cgroup
+from sandboxes.keeper.messenger import Messenger
 
 EXPORT_FD = 9
 _SECCOMP_FD = 10
 _INFO_FD = 11
 _CPU_POLL_SECONDS = 0.25
+_SIGNAL_POLL_SECONDS = 0.01
 
 
 def _read_exactly(control: socket.socket, count: int) -> bytes:
@@ -72,11 +74,14 @@ def _limit(spec: dict[str, Any]) -> None:
     ]
     if limits["cpu_seconds"]:
         pairs.append((resource.RLIMIT_CPU, int(limits["cpu_seconds"]) + 1))
-    for which, value in pairs:
+    for which, wanted in pairs:
+        # even root may not raise a limit where the machine's bounding set lacks CAP_SYS_RESOURCE
+        hard = resource.getrlimit(which)[1]
+        value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(which, (value, value))
 
 
-def _become(spec: dict[str, Any], cgroup: Cgroup, argv: list[str]) -> None:
+def _become(spec: dict[str, Any], cgroup: Cgroup, argv: list[str], keeper: int) -> None:
     """In the child: join the cgroup, take the limits and the uid, turn into bubblewrap."""
     try:
         # an ignored signal stays ignored over exec, and the command could not be asked to stop
@@ -89,6 +94,8 @@ def _become(spec: dict[str, Any], cgroup: Cgroup, argv: list[str]) -> None:
             os.setresgid(spec["uid"], spec["uid"], spec["uid"])
             os.setresuid(spec["uid"], spec["uid"], spec["uid"])
         linux.die_with_parent(signal.SIGKILL)
+        if os.getppid() != keeper:
+            raise ProcessLookupError("the keeper ended while the jail was made")
         os.closerange(12, 4096)
         os.execve(argv[0], argv, {"PATH": "/usr/bin:/bin"})
     except BaseException as error:  # noqa: BLE001  the child of a fork must never return into the keeper
@@ -114,19 +121,6 @@ def _prepare_descriptors() -> int:
     return high[2]
 
 
-def _child_of_first(info_fd: int) -> int:
-    """The jailed command's pid outside: the only child of the jail's first process. 0 when it has ended."""
-    text = b""
-    while part := os.read(info_fd, 4096):
-        text += part
-        with contextlib.suppress(ValueError):
-            first = json.loads(text)["child-pid"]
-            with contextlib.suppress(OSError), open(f"/proc/{first}/task/{first}/children") as f:
-                return int((f.read().split() or ["0"])[0])
-            return 0
-    return 0
-
-
 class Keeper:
     def __init__(self, control: socket.socket, spec: dict[str, Any], files: dict[str, bytes]) -> None:
         self.control = control
@@ -136,12 +130,12 @@ class Keeper:
         self.closing = False
         started = linux.start_time(os.getpid())
         self.cgroup = Cgroup(f"{spec['id']}.{os.getpid()}.{started}")
-        self.info_fd = -1
-        self.command_pid = 0
         self.files = files
 
     def start(self) -> int:
         spec, limits = self.spec, self.spec["limits"]
+        # without root it is the one that the user namespace maps
+        spec["uid"] = uids.take() if spec["root"] else 0
         self.cgroup.create(limits["memory_bytes"], limits["processes"], limits["cpus"])
         if spec["netns"]:
             fd = os.open(spec["netns"], os.O_RDONLY)
@@ -153,10 +147,11 @@ class Keeper:
             _enter_own_user_namespace()
         argv = _bubblewrap(spec, mounts.lay_out(spec, self.files))
         self.files = {}
-        self.info_fd = _prepare_descriptors()
+        self.messenger = Messenger(_prepare_descriptors())
+        keeper = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _become(spec, self.cgroup, argv)
+            _become(spec, self.cgroup, argv, keeper)
         for fd in (_SECCOMP_FD, _INFO_FD, 0, 1):
             os.close(fd)
         if spec["export"]:
@@ -172,6 +167,7 @@ class Keeper:
                 return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
             if control in ready:
                 self._obey()
+            self.messenger.deliver()
             self._apply_limits()
             if self.stopped_by:
                 self.cgroup.kill()
@@ -183,6 +179,8 @@ class Keeper:
     def _patience(self) -> float | None:
         limits = self.spec["limits"]
         waits = [_CPU_POLL_SECONDS] if limits["cpu_seconds"] else []
+        if self.messenger.waiting:
+            waits.append(_SIGNAL_POLL_SECONDS)
         if limits["wall_seconds"]:
             waits.append(max(0.0, self.started + limits["wall_seconds"] - time.monotonic()))
         return min(waits) if waits else None
@@ -206,19 +204,10 @@ class Keeper:
             elif word == "o":
                 self.stopped_by = self.stopped_by or "output"
             elif word in "ti":
-                self._signal(signal.SIGTERM if word == "t" else signal.SIGINT)
+                self.messenger.send(signal.SIGTERM if word == "t" else signal.SIGINT)
             elif word in "fg":
                 self.cgroup.freeze(word == "f")
                 self.control.sendall(json.dumps({"frozen": word == "f"}).encode() + b"\n")
-
-    def _signal(self, number: int) -> None:
-        if self.info_fd >= 0:
-            self.command_pid = _child_of_first(self.info_fd)
-            os.close(self.info_fd)
-            self.info_fd = -1
-        if self.command_pid:
-            with contextlib.suppress(OSError):
-                os.kill(self.command_pid, number)
 
     def result(self, status: int | None) -> dict[str, Any]:
         if self.cgroup.out_of_memory() and status != 0:

@@ -6,6 +6,7 @@ jail from what a crash left behind: `lastmile/<id>.<pid>.<start time>`.
 
 import contextlib
 import os
+import re
 import select
 import signal
 import time
@@ -16,14 +17,17 @@ from sandboxes.keeper.linux import start_time
 
 ROOT = Path("/sys/fs/cgroup")
 PARENT = "lastmile"
+_NAME = re.compile(r"[^/]+\.([0-9]{1,10})\.([0-9]{1,20})")
 _V1_CONTROLLERS = ("memory", "pids", "cpu", "cpuacct", "freezer")
 _PERIOD_US = 100_000
 
 
 def version() -> int:
     """1 or 2, or 0 when cgroups cannot be written here."""
-    if (ROOT / "cgroup.controllers").exists():
-        return 2 if os.access(ROOT, os.W_OK) else 0
+    controllers = ROOT / "cgroup.controllers"
+    if controllers.exists():
+        given = {"memory", "pids"} <= set(controllers.read_text().split())
+        return 2 if given and os.access(ROOT, os.W_OK) else 0
     usable = all(os.access(ROOT / c, os.W_OK) for c in ("memory", "pids"))
     return 1 if usable else 0
 
@@ -61,10 +65,9 @@ class Cgroup:
         return self.folders.get(controller) or self.folders.get("") or Path("/nonexistent")
 
     def create(self, memory: int, processes: int, cpus: float) -> None:
-        if self.version == 2:
-            self._enable_v2()
+        """Make it with its limits. Raises OSError when the kernel does not take one of them."""
         for folder in self.folders.values():
-            folder.mkdir(parents=True, exist_ok=True)
+            self._make(folder)
         quota = max(1000, int(cpus * _PERIOD_US))
         if self.version == 2:
             base = self.folders[""]
@@ -72,7 +75,8 @@ class Cgroup:
             with contextlib.suppress(OSError):
                 _write(base / "memory.swap.max", 0)
             _write(base / "pids.max", processes)
-            _write(base / "cpu.max", f"{quota} {_PERIOD_US}")
+            with contextlib.suppress(OSError):
+                _write(base / "cpu.max", f"{quota} {_PERIOD_US}")
         elif self.version == 1:
             _write(self.folders["memory"] / "memory.limit_in_bytes", memory)
             with contextlib.suppress(OSError):
@@ -82,13 +86,16 @@ class Cgroup:
                 _write(self.folders["cpu"] / "cpu.cfs_period_us", _PERIOD_US)
                 _write(self.folders["cpu"] / "cpu.cfs_quota_us", quota)
 
-    def _enable_v2(self) -> None:
-        parent = ROOT / PARENT
-        parent.mkdir(exist_ok=True)
-        for folder in (ROOT, parent):
-            for controller in ("memory", "pids", "cpu"):
-                with contextlib.suppress(OSError):
-                    _write(folder / "cgroup.subtree_control", f"+{controller}")
+    def _make(self, folder: Path) -> None:
+        # the last keeper that leaves removes the parent, maybe between these two lines
+        for _ in range(100):
+            folder.parent.mkdir(exist_ok=True)
+            if self.version == 2:
+                _hand_down(folder.parent)
+            with contextlib.suppress(FileNotFoundError):
+                folder.mkdir()
+                return
+        raise FileNotFoundError(f"{folder.parent} goes away as often as it is made")
 
     def join(self) -> None:
         """Put the calling process in. Called in the child, between fork and exec."""
@@ -135,9 +142,39 @@ class Cgroup:
             _await_exit(waiting)
 
     def remove(self) -> None:
+        """Kill what is in it and remove it; the last one out takes the parent with it. Raises OSError when it stays."""
         self.kill()
         for folder in self.folders.values():
             _rmdir(folder)
+            with contextlib.suppress(OSError):
+                folder.parent.rmdir()
+
+
+def _hand_down(parent: Path) -> None:
+    """Cgroup v2: let `parent` give the controllers to its children. Raises OSError when it cannot."""
+    for folder in (ROOT, parent):
+        given = set((folder / "cgroup.subtree_control").read_text().split())
+        for controller in ("memory", "pids", "cpu"):
+            if controller in given:
+                continue
+            try:
+                _write(folder / "cgroup.subtree_control", f"+{controller}")
+            except OSError:
+                if controller != "cpu":
+                    _make_room(folder)
+                    _write(folder / "cgroup.subtree_control", f"+{controller}")
+
+
+def _make_room(folder: Path) -> None:
+    """In a container the root holds processes and so may not have limited children (man 7 cgroups, "no internal
+    processes"): move them to a leaf, as docker-in-docker does. The machine's own root has no cgroup.type."""
+    if folder != ROOT or not (folder / "cgroup.type").exists():
+        return
+    leaf = folder / "lastmile.others"
+    leaf.mkdir(exist_ok=True)
+    for pid in (folder / "cgroup.procs").read_text().split():
+        with contextlib.suppress(OSError):
+            _write(leaf / "cgroup.procs", pid)
 
 
 def _kill(pid: int) -> int | None:
@@ -182,7 +219,12 @@ def left_behind() -> Iterator[Cgroup]:
         entry.name for parent in parents if parent.is_dir() for entry in parent.iterdir() if entry.is_dir()
     }
     for name in sorted(names):
-        rest, _, started = name.rpartition(".")
-        pid = rest.rpartition(".")[2]
-        if pid.isdigit() and start_time(int(pid)) != started:
+        keeper = keeper_of(name)
+        if keeper and start_time(keeper[0]) != keeper[1]:
             yield Cgroup(name)
+
+
+def keeper_of(name: str) -> tuple[int, str] | None:
+    """The pid and the start time in a cgroup's name `<id>.<pid>.<start time>`; None for any other name."""
+    match = _NAME.fullmatch(name)
+    return (int(match[1]), match[2]) if match else None

@@ -62,6 +62,7 @@ def _overlay(lower: int, base: str, overlay: dict[str, Any], uid: int) -> str:
             if entry.is_dir(follow_symlinks=False):
                 _own_folder(f"{upper}/{entry.name}", uid)
     for name, text in overlay["seed"].items():
+        _check(name)
         _own_file(f"{upper}/{name}", text.encode(), uid)
     data = f"lowerdir=/proc/self/fd/{lower},upperdir={upper},workdir={work}"
     linux.mount("overlay", merged, "overlay", linux.MS_NOSUID | linux.MS_NODEV, data)
@@ -70,12 +71,19 @@ def _overlay(lower: int, base: str, overlay: dict[str, Any], uid: int) -> str:
 
 def _write_files(top: str, files: dict[str, bytes], uid: int) -> None:
     for name, content in files.items():
+        _check(name)
         folder = top
         for part in name.split("/")[:-1]:
             folder = f"{folder}/{part}"
             if not os.path.isdir(folder):
                 _own_folder(folder, uid)
         _own_file(f"{top}/{name}", content, uid)
+
+
+def _check(name: str) -> None:
+    """The last line before root writes: no name may lead out of the jail's tmpfs."""
+    if any(part in ("", ".", "..") for part in name.split("/")) or "\0" in name:
+        raise ValueError(f"{name!r} is not the name of a file below a jail's folder")
 
 
 def _own_folder(path: str, uid: int) -> None:
