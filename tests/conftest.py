@@ -5,22 +5,32 @@ The cache (Go, Kubernetes) is the machine's: it is read, and only ever gains who
 
 from __future__ import annotations
 
-import importlib.util
+import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import django
 import pytest
+
+if TYPE_CHECKING:
+    from lastmile.embedded.children import Program
 
 # Before any module of the platform is imported. Short, because Unix sockets have at most 107 letters.
 _SCRATCH = Path(tempfile.mkdtemp(prefix="lastmile-tests-"))
+_SCRATCH.chmod(0o755)  # the account of the database servers has to get to its own folders below
 os.environ["LASTMILE_STATE"] = str(_SCRATCH / "state")
 os.environ["LASTMILE_RUN"] = str(_SCRATCH / "run")
 os.environ["LASTMILE_K8S_MIRROR"] = "off"
-if importlib.util.find_spec("lastmile.settings"):
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lastmile.settings")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lastmile.settings")
+
+
+def pytest_configure() -> None:
+    """Here and not by an ini line: pytest-django would read the settings before the lines above."""
+    django.setup()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -28,6 +38,44 @@ def _scratch() -> Iterator[None]:
     """Removes the folders of this test session."""
     yield
     shutil.rmtree(_SCRATCH, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def servers(_scratch: None) -> Iterator[None]:
+    """PostgreSQL and Redis, for this session alone, where DATABASE_URL and REDIS_URL name no others."""
+    from lastmile import environment
+    from lastmile.embedded import binaries, broker, database
+    from lastmile.embedded.children import Child
+    from sandboxes.paths import run_dir, state_dir
+
+    who = binaries.account()
+    run_dir().mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+
+        def start(program: Program, ready: Callable[[], bool]) -> None:
+            child = Child(program, _SCRATCH / "logs")
+            stack.callback(child.wait_stopped)
+            stack.callback(child.ask_to_stop)
+            child.wait_ready(ready, 60.0)
+
+        if "REDIS_URL" not in os.environ:
+            socket = environment.redis_socket()
+            program = broker.program(
+                binaries.redis_server(), state_dir() / "redis", socket, who, durable=False
+            )
+            start(program, lambda: broker.is_ready(socket))
+        if "DATABASE_URL" not in os.environ:
+            installed, data = binaries.postgres(who), state_dir() / "postgres"
+            database.initialise(installed, data, who)
+            sockets = environment.postgres_socket_dir()
+            program = database.program(installed, data, sockets, who, durable=False)
+            start(program, lambda: database.is_ready(sockets))
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(servers: None) -> None:
+    """pytest-django asks for this before it makes the test database."""
 
 
 @pytest.fixture(scope="session")
