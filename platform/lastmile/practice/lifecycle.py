@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 QUIET = timedelta(seconds=10)
 TRIES = 3
+# What broke us may be passing: seconds before the second and the third try.
+PAUSES = (2, 8)
 GIVEN_UP = Text(
     zh="我们试了三次都没能完成评测。是我们的问题，这次提交不计入你的成绩，老师已能看到它。",
     en="We tried three times and could not grade this. It is our fault, it does not count, and your "
@@ -121,7 +123,8 @@ def _fail(run: Run, result: Result, events: list[Event]) -> Run:
 
 def _requeue(run: Run) -> None:
     run.state, run.published_at, run.heartbeat_at, run.worker = State.QUEUED, None, None, ""
-    run.save(update_fields=["state", "published_at", "heartbeat_at", "worker", "failures"])
+    run.due_at = timezone.now() + timedelta(seconds=PAUSES[run.failures - 1])
+    run.save(update_fields=["state", "published_at", "due_at", "heartbeat_at", "worker", "failures"])
 
 
 def _store(run: Run, result: Result, events: list[Event]) -> None:
@@ -131,6 +134,8 @@ def _store(run: Run, result: Result, events: list[Event]) -> None:
     run.seconds, run.parts = result.seconds, dict(result.parts)
     run.reason_zh, run.reason_en = clean(reason.zh), clean(reason.en)
     run.save()
+    if not events or events[-1]["type"] != "verdict":
+        events = [*events, _verdict_event(run, events[-1]["seq"] + 1 if events else 1)]
     RunLog.objects.create(run=run, attempt=run.attempt, body=RunLog.pack(events))
     CheckResult.objects.bulk_create(CheckResult(run=run, **clean(row)) for row in result.checks)
     if result.verdict == Outcome.PASS:
@@ -153,15 +158,16 @@ def _recover(pk: UUID) -> Run | None:
         return None
     log.warning("run %s: attempt %s on %s went quiet", run.pk, run.attempt, run.worker)
     lost = Result(Outcome.INTERNAL, seconds=0.0)
-    return _fail(run, lost, [_verdict_event(run)])
+    return _fail(run, lost, [])
 
 
-def _verdict_event(run: Run) -> Event:
+def _verdict_event(run: Run, seq: int) -> Event:
+    """The end of a log whose worker or engine could not write it."""
     return {
-        "seq": 1,
-        "at": 0.0,
+        "seq": seq,
+        "at": run.seconds,
         "type": "verdict",
-        "verdict": "internal",
-        **dict.fromkeys(("passed", "total", "points", "of", "seconds"), 0),
-        "reason": GIVEN_UP.json(),
+        "verdict": run.verdict,
+        **{name: getattr(run, name) for name in ("passed", "total", "points", "of", "seconds")},
+        "reason": {"zh": run.reason_zh, "en": run.reason_en},
     }

@@ -96,7 +96,8 @@ class Run(models.Model):
     """The grading of one submission.
 
     `attempt` is the fencing token: it grows with every claim, and a worker writes only where it is
-    still its own. `failures` counts tries that ended in `internal` or with a dead worker.
+    still its own. `failures` counts tries that ended in `internal` or with a dead worker; `due_at` is
+    when the next try may be sent.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -112,6 +113,7 @@ class Run(models.Model):
     worker = models.CharField(max_length=120, blank=True, default="")
     queued_at = models.DateTimeField(default=timezone.now)
     published_at = models.DateTimeField(null=True)
+    due_at = models.DateTimeField(default=timezone.now)
     claimed_at = models.DateTimeField(null=True)
     heartbeat_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)

@@ -41,7 +41,7 @@ def publish_waiting() -> int:
     """Send what was never sent, and again what was sent long ago; a claim makes the second message void."""
     overdue = Q(published_at__isnull=True) | Q(published_at__lt=Now() - REPUBLISH)
     sent = 0
-    for run in Run.objects.filter(overdue, state=State.QUEUED).order_by("queued_at")[:500]:
+    for run in Run.objects.filter(overdue, state=State.QUEUED, due_at__lte=Now()).order_by("queued_at")[:500]:
         if not publish(run):
             break
         sent += 1

@@ -14,7 +14,7 @@ from labs.harness import engine
 from labs.harness.events import Event
 from labs.harness.submission import Submission
 from labs.harness.verdict import CheckResult, Verdict
-from lastmile.practice import catalog, lifecycle, outbox, streams
+from lastmile.practice import catalog, lifecycle, streams
 from lastmile.practice.lifecycle import Claim, Result
 from lastmile.practice.models import Outcome, Run, State
 
@@ -140,8 +140,6 @@ class Attempt:
                 "run %s: the verdict of attempt %s came late and was dropped", claim.run_id, claim.attempt
             )
             return "overtaken"
-        if run.is_live:
-            outbox.publish(run)
         for event in self.events[-1:]:
             if run.is_done and event["type"] == "verdict":
                 streams.append(claim.run_id, claim.attempt, event)

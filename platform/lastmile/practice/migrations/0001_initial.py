@@ -45,6 +45,7 @@ class Migration(migrations.Migration):
                 ("worker", models.CharField(blank=True, default="", max_length=120)),
                 ("queued_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("published_at", models.DateTimeField(null=True)),
+                ("due_at", models.DateTimeField(default=django.utils.timezone.now)),
                 ("claimed_at", models.DateTimeField(null=True)),
                 ("heartbeat_at", models.DateTimeField(null=True)),
                 ("finished_at", models.DateTimeField(null=True)),
