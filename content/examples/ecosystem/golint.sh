@@ -1,0 +1,1 @@
+go list -m -f '{{.Version}} {{.Time.Year}}' golang.org/x/lint@latest

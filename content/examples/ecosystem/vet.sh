@@ -1,0 +1,2 @@
+go vet ./deprecated && echo "go vet has nothing to say"
+staticcheck ./deprecated
