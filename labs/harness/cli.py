@@ -97,6 +97,7 @@ def _prove_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--match", default="", help="only the mistakes or mutants whose name contains this")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
+    parser.add_argument("--limit", type=int, default=0, help="at most so many mutants, always the same ones")
     parser.add_argument("--json", action="store_true")
 
 
@@ -154,7 +155,7 @@ def _judge(lab: manifest.Lab, args: argparse.Namespace, emit: Callable[[Event], 
     except BadSubmission as bad:
         return engine.refuse(lab, bad, emit)
     else:
-        return engine.grade(lab, handed_in, emit, cancel, seed, args.only)
+        return engine.grade(lab, handed_in, emit, cancel, seed, engine.Options(tuple(args.only)))
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -211,7 +212,9 @@ def _prove(args: argparse.Namespace) -> int:
 
     lab = manifest.load(args.lab)
     parts = tuple(args.only) or prove.PARTS
-    proof = prove.prove(lab, parts, repeat=args.repeat, jobs=args.jobs, match=args.match, say=_to_stderr)
+    proof = prove.prove(
+        lab, parts, repeat=args.repeat, jobs=args.jobs, match=args.match, limit=args.limit, say=_to_stderr
+    )
     print(json.dumps(proof.json(), ensure_ascii=False, indent=1) if args.json else proof.summary())
     return 0 if proof.holds else 1
 

@@ -10,7 +10,8 @@ import secrets
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
@@ -22,16 +23,18 @@ from labs.harness.events import Emitter, Sink, Text
 from labs.harness.jails import Cancelled, Jails
 from labs.harness.leasing import Leasing
 from labs.harness.manifest import Lab
-from labs.harness.session import Outcome, Session
+from labs.harness.session import Options, Outcome, Session
 from labs.harness.submission import BadSubmission, Submission
 from labs.harness.verdict import CheckResult, Verdict, Word
 from sandboxes import folders
 
+_USUAL = Options()
 _HEAD_START = 0.8  # seconds that a build has before a sandbox is leased: most mistakes show up sooner
 _SPARE_SECONDS = 30.0
 _POLL_SECONDS = 0.1
+_VET_SPARE_SECONDS = 3.0  # advice that comes later than this after the checks is not waited for
 
-__all__ = ["Cancelled", "grade", "refuse"]
+__all__ = ["Cancelled", "Options", "grade", "refuse"]
 
 
 def grade(
@@ -40,15 +43,14 @@ def grade(
     emit: Sink,
     cancel: threading.Event | None = None,
     seed: int = 0,
-    only: Sequence[str] = (),
+    options: Options = _USUAL,
 ) -> Verdict:
     """Judge one submission; every event goes to `emit`, the last one is the verdict.
 
     Never raises for anything that a submission or a sandbox does: that is `error`, `fail` or
     `internal`. Raises Cancelled when `cancel` was set. Whatever it started has ended when it returns.
-    `only` limits the run to these checks and what they need.
     """
-    run = _Run(lab, Emitter(emit), seed, tuple(only))
+    run = _Run(lab, Emitter(emit), seed, options)
     with contextlib.ExitStack() as undo:
         jails = undo.enter_context(Jails())
         undo.enter_context(_cancelling(jails, cancel))
@@ -65,7 +67,7 @@ def grade(
 
 def refuse(lab: Lab, bad: BadSubmission, emit: Sink) -> Verdict:
     """The verdict on what could not even be read as a submission, with the same events as grade()."""
-    run = _Run(lab, Emitter(emit), 0, ())
+    run = _Run(lab, Emitter(emit), 0, Options())
     return run.tell(run.refused(bad))
 
 
@@ -80,7 +82,7 @@ class _Run:
     lab: Lab
     emitter: Emitter
     seed: int
-    only: tuple[str, ...]
+    options: Options
     parts: dict[str, float] = field(default_factory=dict)
     results: dict[str, CheckResult] = field(default_factory=dict)
 
@@ -97,7 +99,7 @@ class _Run:
             undo.callback(jails.close)  # before the pool is joined: what still runs there ends now
             program = folder / "program"
             building = pool.submit(build.build, self.lab, accepted, jails, program, self._build_log)
-            vetting = pool.submit(build.vet, self.lab, accepted, jails)
+            vetting = pool.submit(self._vet, accepted, jails)
             return self._grade(building, vetting, jails, undo)
 
     def _grade(
@@ -133,8 +135,11 @@ class _Run:
             if building.done():
                 leasing.announce()
         self.parts |= leasing.parts()
-        session = Session(self.lab, leasing.result(), jails, self.emitter, seed=self.seed, only=self.only)
+        session = Session(
+            self.lab, leasing.result(), jails, self.emitter, seed=self.seed, options=self.options
+        )
         undo.callback(session.close)
+        undo.callback(jails.close)  # the processes in the sandbox end before it does
         session.start()
         return session
 
@@ -146,6 +151,7 @@ class _Run:
         vetting.add_done_callback(self._vetted)
         outcome = session.wait(self.lab.limits.seconds + _SPARE_SECONDS)
         self.parts["checks"] = round(time.monotonic() - begun, 3)
+        futures.wait([vetting], _VET_SPARE_SECONDS)
         return outcome
 
     def _conclude(self, session: Session, outcome: Outcome) -> Verdict:
@@ -179,6 +185,9 @@ class _Run:
         for diagnostic in diagnostics:
             self.emitter.emit("diagnostic", **diagnostic.json())
 
+    def _vet(self, accepted: Submission, jails: Jails) -> list[Diagnostic]:
+        return build.vet(self.lab, accepted, jails) if self.options.advice else []
+
     def _vetted(self, vetting: Future[list[Diagnostic]]) -> None:
         if not vetting.cancelled() and vetting.exception() is None:
             self._diagnose(vetting.result())
@@ -197,7 +206,7 @@ class _Run:
 
     def _rows(self) -> list[CheckResult]:
         """Every check of the lab in order; what was not reached counts as skipped."""
-        wanted = [c for c in self.lab.checks if not self.only or c.id in self.results]
+        wanted = [c for c in self.lab.checks if not self.options.only or c.id in self.results]
         return [self.results.get(check.id, CheckResult(check.id, "skipped", 0)) for check in wanted]
 
     def tell(self, verdict: Verdict) -> Verdict:

@@ -39,6 +39,7 @@ def _grade(channel: Channel, assignment: Message) -> int:
     fixtures = Fixtures(channel, assignment)
     channel.follow()
     runner = Runner(lab, checks.registered(), channel.emit, frozenset(assignment["only"]))
+    runner.stop_at_failure = assignment["stop"]
     fixtures.lab.on_step = lambda text: setattr(runner, "last_step", text)
     runner.verify()
     prepare = checks.preparation()

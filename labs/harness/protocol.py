@@ -23,6 +23,7 @@ TO_GRADER: dict[str, _Shape] = {
         "sandbox": dict,
         "seconds": (int, float),
         "only": list,
+        "stop": bool,
     },
     "go": {},
     "reply": {"id": int, "error": str},

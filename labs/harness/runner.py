@@ -34,6 +34,7 @@ class Runner:
     emit: Emit
     only: frozenset[str] = frozenset()
     deadline: float = float("inf")
+    stop_at_failure: bool = False
     last_step: Text = field(default_factory=lambda: Text("", ""))
     statuses: dict[str, str] = field(default_factory=dict)
 
@@ -71,7 +72,8 @@ class Runner:
 
     def _ready(self, check: Check) -> bool:
         met = all(self.statuses.get(need) == "passed" for need in check.needs)
-        return met and time.monotonic() < self.deadline
+        stopped = self.stop_at_failure and "failed" in self.statuses.values()
+        return met and not stopped and time.monotonic() < self.deadline
 
     def _settle(self, check: Check, status: str, **fields: Any) -> None:
         self.statuses[check.id] = status

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,17 @@ from sandboxes.interface import Completed, StartFailed
 MIB = 1 << 20
 _KEPT_LOG = 16_000
 ROOT_INSIDE = "/root-of-labs"
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run: only these checks (and what they need), and whether the first failed check ends it.
+    Without `advice` go vet is left out.
+    """
+
+    only: tuple[str, ...] = ()
+    stop_at_failure: bool = False
+    advice: bool = True
 
 
 @dataclass(frozen=True)
@@ -49,10 +60,10 @@ class Session:
         emitter: Emitter,
         *,
         seed: int,
-        only: Sequence[str] = (),
+        options: Options,
     ) -> None:
         self._lab, self._sandbox, self._jails, self._emitter = lab, sandbox, jails, emitter
-        self._seed, self._only = seed, list(only)
+        self._seed, self._options = seed, options
         self._learner = Learner(
             lab, sandbox, jails, Callbacks(self._lines, self._cut, self._exited, self._break)
         )
@@ -81,7 +92,8 @@ class Session:
             seed=self._seed,
             sandbox=sandbox,
             seconds=seconds,
-            only=self._only,
+            only=list(self._options.only),
+            stop=self._options.stop_at_failure,
         )
 
     def go(self, program: Path) -> None:

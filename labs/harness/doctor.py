@@ -1,0 +1,170 @@
+"""`lastmile doctor`: what this machine can do, and the remedy for what it cannot."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from labs.harness.events import Text
+from sandboxes import jail
+from sandboxes.controlplane.provider import ControlPlaneProvider
+from sandboxes.interface import StartFailed, Unavailable
+from sandboxes.setup import golang
+
+_SETUP = "make setup"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One ability. `needed` is False for what only some labs use or what merely makes things stronger."""
+
+    name: str
+    ok: bool
+    detail: str
+    needed: bool
+    without: Text
+    remedy: str = ""
+
+    def json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def examine() -> list[Finding]:
+    """Every ability, each tried rather than guessed where that is cheap."""
+    looks: list[Callable[[], Finding]] = [
+        _root,
+        _cgroups,
+        _user_namespaces,
+        _bubblewrap,
+        _seccomp,
+        _jail_runs,
+        _go,
+        _kubernetes,
+        _kvm,
+        _docker,
+    ]
+    return [look() for look in looks]
+
+
+def table(findings: list[Finding], language: str) -> str:
+    """One line an ability; what is missing is followed by what that means and by the remedy."""
+    lines: list[str] = []
+    for found in findings:
+        mark = "✓" if found.ok else ("✗" if found.needed else "–")
+        lines.append(f"{mark} {found.name:18} {found.detail}")
+        if not found.ok:
+            lines.append(f"    {found.without.zh if language == 'zh' else found.without.en}")
+            lines += [f"    → {found.remedy}"] if found.remedy else []
+    return "\n".join(lines)
+
+
+def _root() -> Finding:
+    uid = os.geteuid()
+    without = Text(
+        "没有 root 就没有独立的网络命名空间和各自的 uid: 不能启动控制平面",
+        "without root there are no network namespaces and no uids of their own: no control plane",
+    )
+    return Finding("root", uid == 0, f"uid {uid}", True, without, "sudo lastmile …")
+
+
+def _cgroups() -> Finding:
+    v2 = Path("/sys/fs/cgroup/cgroup.controllers").is_file()
+    v1 = [name for name in ("memory", "pids", "cpu") if (Path("/sys/fs/cgroup") / name).is_dir()]
+    without = Text("内存和进程数只能靠 rlimit 限制", "memory and processes are then held by rlimits only")
+    detail = "v2" if v2 else f"v1 ({', '.join(v1)})" if v1 else "none"
+    return Finding(
+        "cgroups", v2 or len(v1) == 3, detail, True, without, "mount -t cgroup2 none /sys/fs/cgroup"
+    )
+
+
+def _user_namespaces() -> Finding:
+    try:
+        count = int(Path("/proc/sys/user/max_user_namespaces").read_text())
+        clone = Path("/proc/sys/kernel/unprivileged_userns_clone")
+        allowed = count > 0 and (os.geteuid() == 0 or not clone.exists() or clone.read_text().strip() == "1")
+    except OSError:
+        count, allowed = 0, False
+    without = Text("监狱无法建立自己的用户命名空间", "a jail cannot have a user namespace of its own")
+    return Finding(
+        "user namespaces", allowed, f"at most {count}", True, without, "sysctl user.max_user_namespaces=10000"
+    )
+
+
+def _bubblewrap() -> Finding:
+    without = Text("学员的代码无处可跑", "there is nothing to run a learner's code in")
+    try:
+        return Finding("bubblewrap", True, jail.bubblewrap(), True, without)
+    except Unavailable as error:
+        return Finding("bubblewrap", False, str(error), True, without, "apt-get install bubblewrap")
+
+
+def _seccomp() -> Finding:
+    actions = Path("/proc/sys/kernel/seccomp/actions_avail")
+    ok = actions.is_file() and "errno" in actions.read_text()
+    without = Text(
+        "内核没有 seccomp 过滤器, 监狱拒绝启动", "the kernel has no seccomp filters: jails refuse to start"
+    )
+    return Finding(
+        "seccomp", ok, "filters" if ok else "none", True, without, "a kernel with CONFIG_SECCOMP_FILTER"
+    )
+
+
+def _jail_runs() -> Finding:
+    """All of the above together: one real jail."""
+    without = Text("监狱起不来, 不能评分", "a jail does not start: nothing can be graded")
+    command = jail.Command(("/bin/true",), env={"PATH": "/usr/bin"}, system=True, label="doctor")
+    try:
+        done = jail.run(command)
+        return Finding("jail", done.exit_code == 0, f"{done.seconds * 1000:.0f} ms", True, without)
+    except (Unavailable, StartFailed, OSError) as error:
+        return Finding("jail", False, str(error), True, without)
+
+
+def _go() -> Finding:
+    ok = os.access(golang.go(), os.X_OK)
+    without = Text("不能编译提交", "submissions cannot be built")
+    return Finding("Go", ok, str(golang.root()) if ok else "missing", True, without, _SETUP)
+
+
+def _kubernetes() -> Finding:
+    without = Text("Operator 实验没有控制平面", "operator labs have no control plane")
+    provider = ControlPlaneProvider()
+    try:
+        provider.probe()
+    except Unavailable as error:
+        return Finding("control plane", False, str(error), True, without, _SETUP)
+    return Finding("control plane", True, str(provider.binaries), True, without)
+
+
+def _kvm() -> Finding:
+    """Opening /dev/kvm is not enough: on some machines it is there and cannot make a VM."""
+    kvm_create_vm = 0xAE01
+    ok, detail = False, "no /dev/kvm"
+    try:
+        fd = os.open("/dev/kvm", os.O_RDWR | os.O_CLOEXEC)
+        made = ctypes.CDLL(None, use_errno=True).ioctl(fd, kvm_create_vm, 0)
+        ok, detail = made >= 0, "/dev/kvm" if made >= 0 else os.strerror(ctypes.get_errno())
+        if made >= 0:
+            os.close(made)
+        os.close(fd)
+    except OSError as error:
+        detail = error.strerror or detail
+    without = Text("eBPF 实验改用软件模拟, 会慢一些", "eBPF labs then run emulated, which is slower")
+    return Finding("KVM", ok, detail, False, without, "a machine with hardware virtualisation")
+
+
+def _docker() -> Finding:
+    socket = Path("/var/run/docker.sock")
+    ok = shutil.which("docker") is not None and socket.is_socket()
+    without = Text(
+        "没有带真实节点的 kind 集群; 控制平面不受影响",
+        "no kind clusters with real nodes; control planes are not affected",
+    )
+    return Finding(
+        "Docker", ok, str(socket) if ok else "not running", False, without, "apt-get install docker.io"
+    )

@@ -1,0 +1,3 @@
+module lastmile.example/mutate
+
+go 1.26

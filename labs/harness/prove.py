@@ -1,0 +1,180 @@
+"""`lastmile prove LAB`: does the grader tell right from wrong?
+
+The starter fails its first check; each right solution passes; each mistake is caught by the check
+that it names; mutants of the solution are killed, or survive with a reason; repeated runs agree.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TypeVar
+
+from labs.harness import engine, mistakes, mutants, proof
+from labs.harness.events import Event, Text
+from labs.harness.manifest import Lab
+from labs.harness.mistakes import Mistake
+from labs.harness.mutants import Mutant
+from labs.harness.proof import Finding, Proof
+from labs.harness.submission import Submission, accept, read_dir
+from labs.harness.verdict import Verdict
+
+PARTS = ("right", "mistakes", "mutants", "repeat")
+Say = Callable[[str], None]
+T = TypeVar("T")
+R = TypeVar("R")
+
+_WHOLE = engine.Options(advice=False)
+_TO_FIRST_FAILURE = engine.Options(advice=False, stop_at_failure=True)
+_INTERNAL_TRIES = 3  # as the site does
+
+
+@dataclass(frozen=True)
+class Judged:
+    verdict: Verdict
+    compiled: bool
+
+
+def prove(
+    lab: Lab,
+    parts: Sequence[str] = PARTS,
+    *,
+    repeat: int = 20,
+    jobs: int = 1,
+    match: str = "",
+    limit: int = 0,
+    say: Say = lambda _text: None,
+    cancel: threading.Event | None = None,
+) -> Proof:
+    """Run the named parts and answer what was found.
+
+    Without `match` and `limit` it is kept as proof.json; parts that were not run are taken from the
+    kept proof while it still speaks of the same grader and solution.
+    """
+    prover = _Prover(lab, jobs, match, say, cancel or threading.Event())
+    found = proof.load(lab) or proof.empty(lab)
+    if "right" in parts:
+        prover.right(found)
+    if "mistakes" in parts:
+        prover.mistakes(found)
+    if "mutants" in parts:
+        prover.mutants(found, limit)
+    if "repeat" in parts:
+        prover.repeat(found, repeat)
+    found.parts = [part for part in PARTS if part in parts or part in found.parts]
+    if not match and not limit:
+        proof.save(lab, found)
+    return found
+
+
+@dataclass
+class _Prover:
+    lab: Lab
+    jobs: int
+    match: str
+    say: Say
+    cancel: threading.Event
+
+    def right(self, found: Proof) -> None:
+        jobs: list[Callable[[], Finding]] = [self._starter]
+        jobs += [partial(self._solution, name) for name in self._solutions()]
+        starter, *solutions = self._all(lambda job: job(), jobs)
+        found.starter, found.right = [starter], solutions
+
+    def mistakes(self, found: Proof) -> None:
+        chosen = [mistake for mistake in mistakes.load(self.lab) if self.match in mistake.name]
+        found.mistakes = self._all(self._mistake, chosen)
+
+    def mutants(self, found: Proof, limit: int) -> None:
+        base = accept(self.lab, read_dir(self.lab.folder / "solution"))
+        chosen = [m for m in mutants.find(self.lab.folder / "solution", limit) if self.match in m.id]
+        chosen = [mutant for mutant in chosen if mutant.file in base.files]
+        reasons = mutants.reasons(self.lab)
+        found.mutants_killed = found.mutants_not_compiling = 0
+        found.survivors, found.undecided = [], []
+        for mutant, judged in self._all(lambda m: (m, self._judge(m.apply(base), _TO_FIRST_FAILURE)), chosen):
+            self._count(found, mutant, judged, reasons.get(mutant.id))
+
+    def repeat(self, found: Proof, count: int) -> None:
+        """The solution under `count` different seeds."""
+        base = read_dir(self.lab.folder / "solution")
+        verdicts = self._all(lambda seed: self._judge(base, _WHOLE, seed + 1).verdict, list(range(count)))
+        first = _outcome(verdicts[0]) if verdicts else None
+        for number, verdict in enumerate(verdicts, 1):
+            if verdict.verdict != "pass":
+                self.say(f"  ✗ run {number}: {verdict.verdict}: {verdict.reason.en}\n{verdict.log}")
+        found.repeats, found.disagreed = count, sum(_outcome(verdict) != first for verdict in verdicts)
+        if first and first[0] != "pass":
+            found.disagreed = count  # agreeing on a wrong verdict is no agreement
+
+    def _solutions(self) -> list[str]:
+        others = sorted(p.name for p in (self.lab.folder / "solutions").glob("*") if p.is_dir())
+        return ["solution", *[f"solutions/{name}" for name in others]]
+
+    def _starter(self) -> Finding:
+        judged = self._judge(read_dir(self.lab.folder / "starter"), _WHOLE)
+        failed = [row.check for row in judged.verdict.checks if row.status == "failed"]
+        first = self.lab.checks[0].id
+        wrong = (
+            "" if failed[:1] == [first] else f"{first} should fail: {judged.verdict.verdict}, failed {failed}"
+        )
+        return self._told("starter", wrong, judged)
+
+    def _solution(self, name: str) -> Finding:
+        judged = self._judge(read_dir(self.lab.folder / name), _WHOLE)
+        verdict = judged.verdict
+        wrong = "" if verdict.verdict == "pass" else f"{verdict.verdict}: {verdict.reason.en} {verdict.log}"
+        return self._told(name, wrong, judged)
+
+    def _mistake(self, mistake: Mistake) -> Finding:
+        judged = self._judge(mistake.submission, _WHOLE)
+        told = self._told(mistake.name, mistake.judge(judged.verdict), judged)
+        return replace(told, note=mistake.why.json() | {"catches": mistake.catches})
+
+    def _count(self, found: Proof, mutant: Mutant, judged: Judged, reason: Text | None) -> None:
+        verdict = judged.verdict
+        if verdict.verdict == "internal":
+            found.undecided.append(Finding(mutant.id, f"{mutant}: internal: {verdict.log[-400:]}"))
+        elif not judged.compiled:
+            found.mutants_not_compiling += 1
+        elif verdict.verdict != "pass":
+            found.mutants_killed += 1
+        elif reason is None:
+            found.survivors.append(Finding(mutant.id, f"{mutant} survives, and mutants.toml has no reason"))
+        else:
+            found.survivors.append(Finding(mutant.id, note=reason.json()))
+        mark = {"pass": "survives", "internal": "undecided"}.get(verdict.verdict, "killed")
+        mark = mark if judged.compiled or verdict.verdict == "internal" else "does not compile"
+        self.say(
+            f"  {mark if judged.compiled or verdict.verdict == 'internal' else 'does not compile'}: {mutant.id} {mutant} {_by(verdict)}"
+        )
+
+    def _told(self, name: str, wrong: str, judged: Judged) -> Finding:
+        self.say(f"  {'✗' if wrong else '✓'} {name} ({judged.verdict.seconds:.1f} s) {wrong}")
+        return Finding(name, wrong, judged.verdict.seconds)
+
+    def _judge(self, submission: Submission, options: engine.Options, seed: int = 1) -> Judged:
+        """`internal` is tried again, as the site does."""
+        for _ in range(_INTERNAL_TRIES):
+            events: list[Event] = []
+            verdict = engine.grade(self.lab, submission, events.append, self.cancel, seed, options)
+            if verdict.verdict != "internal":
+                break
+        compiled = any(e["type"] == "state" and e["state"] == "grading" for e in events)
+        return Judged(verdict, compiled)
+
+    def _all(self, do: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        with ThreadPoolExecutor(max(1, self.jobs), "prove") as pool:
+            return list(pool.map(do, items))
+
+
+def _outcome(verdict: Verdict) -> tuple[str, tuple[tuple[str, str], ...]]:
+    return verdict.verdict, tuple((row.check, row.status) for row in verdict.checks)
+
+
+def _by(verdict: Verdict) -> str:
+    failed = next((row.check for row in verdict.checks if row.status == "failed"), verdict.verdict)
+    return f"by {failed}" if verdict.verdict == "fail" else ""

@@ -1,0 +1,50 @@
+"""What engine and grader may say to each other."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labs.harness.protocol import FROM_GRADER, MAX_LINE, TO_GRADER, BrokenProtocol, decode, encode
+
+
+def line(**message: object) -> bytes:
+    return json.dumps(message).encode()
+
+
+def test_it_works() -> None:
+    message = {"type": "reply", "id": 1, "error": "没有"}
+    assert decode(encode(message), TO_GRADER) == message
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        b"not json",
+        b"[]",
+        line(type="reboot"),
+        line(type="request", id=1, do="run_shell", process=1, env={}),
+        line(type="request", id="1", do="start_operator", process=1, env={}),
+        line(type="event", event="verdict", fields={"verdict": "pass"}),
+        line(type="event", event="check", fields={"check": "a", "status": "won"}),
+        line(type="event", event="step", fields={"source": "grader", "text": {}, "seq": 1}),
+        b" " * (MAX_LINE + 1),
+    ],
+)
+def test_what_a_grader_may_not_say_is_refused(bad: bytes) -> None:
+    with pytest.raises(BrokenProtocol):
+        decode(bad, FROM_GRADER)
+
+
+def test_a_message_that_is_too_long_is_not_sent() -> None:
+    with pytest.raises(BrokenProtocol):
+        encode({"type": "broken", "log": "x" * (MAX_LINE + 1)})
+
+
+@given(st.binary(max_size=300))
+def test_noise_is_refused(noise: bytes) -> None:
+    with pytest.raises(BrokenProtocol):
+        decode(noise, FROM_GRADER)
