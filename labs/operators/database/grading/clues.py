@@ -11,7 +11,13 @@ import httpx
 from labs.harness.events import Text
 from labs.harness.kube import ApiError, Obj
 from labs.harness.operator_lab import OperatorLab
-from labs.operators.database.grading.world import DATABASES, Db, ready_facts, statefulset_facts, wanted_statefulset
+from labs.operators.database.grading.world import (
+    DATABASES,
+    Db,
+    ready_facts,
+    statefulset_facts,
+    wanted_statefulset,
+)
 
 METRICS = "http://127.0.0.1:8080/metrics"
 TOTAL = "controller_runtime_reconcile_total"
@@ -24,23 +30,32 @@ def metric(name: str) -> float | None:
         answer = httpx.get(METRICS, timeout=5.0, trust_env=False)
     except httpx.HTTPError:
         return None
-    rows = [line.rsplit(" ", 1)[1] for line in answer.text.splitlines() if line.split("{")[0].split(" ")[0] == name]
+    rows = [
+        line.rsplit(" ", 1)[1]
+        for line in answer.text.splitlines()
+        if line.split("{")[0].split(" ")[0] == name
+    ]
     return sum(float(row) for row in rows) if rows else None
 
 
 def why(db: Db, otherwise: Text) -> Text:
     """The most telling thing about why the operator did not get there; `otherwise` when nothing tells."""
-    refused = [e for e in db.lab.audit.writes(namespace=db.namespace) if e.code in (400, 403, 404, 405, 415, 422)]
+    refused = [
+        e for e in db.lab.audit.writes(namespace=db.namespace) if e.code in (400, 403, 404, 405, 415, 422)
+    ]
     refused += [e for e in db.lab.audit.writes(namespace="database-registry") if e.code in (400, 403, 422)]
     if refused:
         last = refused[-1]
         return Text(
             f"API server 拒绝了 {len(refused)} 次写请求，最后一次：{last}。先看日志里这次请求的错误信息。",
-            f"The API server refused {len(refused)} writes, the last: {last}. Read that request's error in your log first.",
+            f"The API server refused {len(refused)} writes, the last: {last}. Read that request's error in "
+            "your log first.",
         )
     told = last_error(db.lab)
     if told:
-        return Text(f"{otherwise.zh} 日志里最后一个错误：{told}", f"{otherwise.en} The last error in your log: {told}")
+        return Text(
+            f"{otherwise.zh} 日志里最后一个错误：{told}", f"{otherwise.en} The last error in your log: {told}"
+        )
     return otherwise
 
 
@@ -76,13 +91,16 @@ def _unsettled(db: Db, seen: Obj) -> Text:
     ready, updated = told.get("readyReplicas", 0), told.get("updatedReplicas", 0)
     if statefulset_facts(found) == wanted_statefulset(db) and ready == db.size:
         return Text(
-            f"StatefulSet 自己报告 readyReplicas={ready}、updatedReplicas={updated}，但 Database 的状态没有跟上："
+            f"StatefulSet 自己报告 readyReplicas={ready}、updatedReplicas={updated}，但 Database 的状态没有"
+            "跟上："
             "StatefulSet 的状态变化有没有触发你的 Reconcile？",
-            f"The StatefulSet itself reports readyReplicas={ready}, updatedReplicas={updated}, but the Database did not "
+            f"The StatefulSet itself reports readyReplicas={ready}, updatedReplicas={updated}, but the "
+            "Database did not "
             "follow: does a change of the StatefulSet's status lead to your Reconcile?",
         )
     return Text(
-        f"StatefulSet 报告 readyReplicas={ready}，而 size 是 {db.size}；Database 写的是 {seen.get('readyReplicas')}。",
+        f"StatefulSet 报告 readyReplicas={ready}，而 size 是 {db.size}；Database 写的是 "
+        f"{seen.get('readyReplicas')}。",
         f"The StatefulSet reports readyReplicas={ready} where size is {db.size}; the Database says "
         f"{seen.get('readyReplicas')}.",
     )

@@ -31,8 +31,10 @@ def neighbours(lab: OperatorLab) -> None:
         make(lab, there, name=name, engine=engines[1], size=2),
         make(lab, here, name=f"{name}-2", engine=engines[2], size=1),
     ]
-    tried = Text(f"同时创建 {', '.join(map(str, made))}，engine 各不相同",
-                 f"created {', '.join(map(str, made))} at once, each with an engine of its own")
+    tried = Text(
+        f"同时创建 {', '.join(map(str, made))}，engine 各不相同",
+        f"created {', '.join(map(str, made))} at once, each with an engine of its own",
+    )
     for db in made:
         expect_children(db, tried)
         settle(db)
@@ -40,7 +42,10 @@ def neighbours(lab: OperatorLab) -> None:
     kept = [(db, uid_of(db.statefulset()), uid_of(db.service()), uid_of(db.record())) for db in rest]
     first.delete()
     lab.eventually(
-        first.read, want=None, tried=Text(f"删除 {first}", f"deleted {first}"), command=first.kubectl("db"),
+        first.read,
+        want=None,
+        tried=Text(f"删除 {first}", f"deleted {first}"),
+        command=first.kubectl("db"),
         expected=Text("它消失", "it goes away"),
         hint=lambda seen: why(first, Text("finalizer 没有移除。", "Its finalizer is still there.")),
     )
@@ -57,22 +62,50 @@ def _untouched(db: Db, uids: list[str], gone: Db) -> None:
         if old != new:
             raise Failed(
                 tried=Text(f"删除 {gone}", f"deleted {gone}"),
-                saw=Text(f"{db} 的 {what} 的 UID 从 {old} 变为 {new}", f"the {what} of {db} went from UID {old} to {new}"),
+                saw=Text(
+                    f"{db} 的 {what} 的 UID 从 {old} 变为 {new}",
+                    f"the {what} of {db} went from UID {old} to {new}",
+                ),
                 expected=Text(f"{db} 不受影响", f"{db} does not notice"),
-                hint=Text("定位对象要同时用命名空间和完整的名字。", "Find objects by namespace and full name together."),
+                hint=Text(
+                    "定位对象要同时用命名空间和完整的名字。",
+                    "Find objects by namespace and full name together.",
+                ),
             )
 
 
 def _bystanders(lab: OperatorLab, namespace: str, name: str) -> list[tuple[Kind, Obj]]:
     """Objects that look like a Database's and belong to none."""
     like = {"labels": labels(name)}
-    pod = {"metadata": {"labels": selector("bystander")}, "spec": {"containers": [{"name": "database", "image": "x"}]}}
-    statefulset = {"serviceName": "x", "replicas": 0, "selector": {"matchLabels": selector("bystander")}, "template": pod}
+    pod = {
+        "metadata": {"labels": selector("bystander")},
+        "spec": {"containers": [{"name": "database", "image": "x"}]},
+    }
+    statefulset = {
+        "serviceName": "x",
+        "replicas": 0,
+        "selector": {"matchLabels": selector("bystander")},
+        "template": pod,
+    }
     made = [
-        (STATEFULSETS, {"metadata": {"namespace": namespace, "name": f"{name}-extra", **like}, "spec": statefulset}),
-        (SERVICES, {"metadata": {"namespace": namespace, "name": f"{name}-extra", **like},
-                    "spec": {"ports": [{"port": 80}], "selector": selector("bystander")}}),
-        (CONFIGMAPS, {"metadata": {"namespace": REGISTRY, "name": f"{namespace}.{name}-extra", **like}, "data": {"a": "b"}}),
+        (
+            STATEFULSETS,
+            {"metadata": {"namespace": namespace, "name": f"{name}-extra", **like}, "spec": statefulset},
+        ),
+        (
+            SERVICES,
+            {
+                "metadata": {"namespace": namespace, "name": f"{name}-extra", **like},
+                "spec": {"ports": [{"port": 80}], "selector": selector("bystander")},
+            },
+        ),
+        (
+            CONFIGMAPS,
+            {
+                "metadata": {"namespace": REGISTRY, "name": f"{namespace}.{name}-extra", **like},
+                "data": {"a": "b"},
+            },
+        ),
     ]
     return [(kind, lab.kube.create(kind, obj)) for kind, obj in made]
 
@@ -83,11 +116,18 @@ def _unchanged(lab: OperatorLab, watched: list[tuple[Kind, Obj]]) -> None:
         new = lab.kube.find(kind, meta["namespace"], meta["name"])
         if new is None or _content(new) != _content(old):
             lab.fail(
-                new and _content(new), tried=Text("放一个标签相同、但不属于任何 Database 的对象",
-                                                  "put an object of the same labels that belongs to no Database"),
-                expected=Text(f"{kind.kind} {meta['namespace']}/{meta['name']} 原样不变",
-                              f"{kind.kind} {meta['namespace']}/{meta['name']} stays as it was"),
-                hint=Text("按标签选取会选中别人的对象。", "Selecting by label also finds other people's objects."),
+                new and _content(new),
+                tried=Text(
+                    "放一个标签相同、但不属于任何 Database 的对象",
+                    "put an object of the same labels that belongs to no Database",
+                ),
+                expected=Text(
+                    f"{kind.kind} {meta['namespace']}/{meta['name']} 原样不变",
+                    f"{kind.kind} {meta['namespace']}/{meta['name']} stays as it was",
+                ),
+                hint=Text(
+                    "按标签选取会选中别人的对象。", "Selecting by label also finds other people's objects."
+                ),
             )
 
 
@@ -101,28 +141,53 @@ def name_taken(lab: OperatorLab) -> None:
     ns, name = lab.namespace(), lab.name("db")
     kind = lab.random.choice([SERVICES, STATEFULSETS])
     old = lab.kube.create(kind, _foreign(kind, ns, name))
-    tried = Text(f"先创建一个不属于任何人的 {kind.kind} {ns}/{name}，再创建同名的 Database",
-                 f"created a {kind.kind} {ns}/{name} that nobody owns, then a Database of that name")
+    tried = Text(
+        f"先创建一个不属于任何人的 {kind.kind} {ns}/{name}，再创建同名的 Database",
+        f"created a {kind.kind} {ns}/{name} that nobody owns, then a Database of that name",
+    )
     db = make(lab, ns, name=name, size=1)
     lab.eventually(
-        db.status, want={"observedGeneration": 1, "readyReplicas": 0, "Ready": "False NameTaken", "Progressing": "False NameTaken"},
-        tried=tried, command=db.kubectl("db"),
-        expected=Text("Ready 和 Progressing 都是 False，reason 为 NameTaken", "Ready and Progressing are False, reason NameTaken"),
+        db.status,
+        want={
+            "observedGeneration": 1,
+            "readyReplicas": 0,
+            "Ready": "False NameTaken",
+            "Progressing": "False NameTaken",
+        },
+        tried=tried,
+        command=db.kubectl("db"),
+        expected=Text(
+            "Ready 和 Progressing 都是 False，reason 为 NameTaken",
+            "Ready and Progressing are False, reason NameTaken",
+        ),
         hint=lambda seen: why(db, _adopted(lab, kind, old)),
     )
     _left_alone(lab, kind, old, tried)
     lab.kube.delete(kind, ns, name)
     lab.kubelet.serve(ns)
-    expect_children(db, Text(f"删除占用名字的 {kind.kind}", f"deleted the {kind.kind} that held the name"), timeout=6.0)
+    expect_children(
+        db, Text(f"删除占用名字的 {kind.kind}", f"deleted the {kind.kind} that held the name"), timeout=6.0
+    )
     settle(db)
 
 
 def _foreign(kind: Kind, namespace: str, name: str) -> Obj:
     meta = {"namespace": namespace, "name": name, "labels": {"app": "legacy"}}
     if kind is SERVICES:
-        return {"metadata": meta, "spec": {"clusterIP": "None", "ports": [{"port": 80}], "selector": {"app": "legacy"}}}
-    pod = {"metadata": {"labels": {"app": "legacy"}}, "spec": {"containers": [{"name": "database", "image": "legacy"}]}}
-    spec = {"serviceName": "legacy", "replicas": 0, "selector": {"matchLabels": {"app": "legacy"}}, "template": pod}
+        return {
+            "metadata": meta,
+            "spec": {"clusterIP": "None", "ports": [{"port": 80}], "selector": {"app": "legacy"}},
+        }
+    pod = {
+        "metadata": {"labels": {"app": "legacy"}},
+        "spec": {"containers": [{"name": "database", "image": "legacy"}]},
+    }
+    spec = {
+        "serviceName": "legacy",
+        "replicas": 0,
+        "selector": {"matchLabels": {"app": "legacy"}},
+        "template": pod,
+    }
     return {"metadata": meta, "spec": spec}
 
 
@@ -130,9 +195,14 @@ def _adopted(lab: OperatorLab, kind: Kind, old: Obj) -> Text:
     meta = old["metadata"]
     new = lab.kube.find(kind, meta["namespace"], meta["name"])
     if new is None or _content(new) != _content(old):
-        return Text(f"你改动了别人的 {kind.kind}：写之前先用 metav1.IsControlledBy 判断。",
-                    f"You changed somebody else's {kind.kind}: ask metav1.IsControlledBy before you write.")
-    return Text("对象没有被改动，这很好；还差状态里的 NameTaken。", "The object was left alone, which is right; the status still has to say NameTaken.")
+        return Text(
+            f"你改动了别人的 {kind.kind}：写之前先用 metav1.IsControlledBy 判断。",
+            f"You changed somebody else's {kind.kind}: ask metav1.IsControlledBy before you write.",
+        )
+    return Text(
+        "对象没有被改动，这很好；还差状态里的 NameTaken。",
+        "The object was left alone, which is right; the status still has to say NameTaken.",
+    )
 
 
 def _left_alone(lab: OperatorLab, kind: Kind, old: Obj, tried: Text) -> None:
@@ -140,6 +210,9 @@ def _left_alone(lab: OperatorLab, kind: Kind, old: Obj, tried: Text) -> None:
     new = lab.kube.find(kind, meta["namespace"], meta["name"])
     if new is None or _content(new) != _content(old):
         lab.fail(
-            new and _content(new), want=_content(old), tried=tried, hint=_adopted(lab, kind, old),
+            new and _content(new),
+            want=_content(old),
+            tried=tried,
+            hint=_adopted(lab, kind, old),
             expected=Text(f"{kind.kind} 原样不变", f"the {kind.kind} stays as it was"),
         )

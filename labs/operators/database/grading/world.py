@@ -55,8 +55,10 @@ def _missing(error: Exception) -> Failed:
         tried=Text("继续操作刚才还在的对象", "went on with an object that had been there"),
         saw=Text(f"它不在：{error}", f"it is not there: {error}"),
         expected=Text("子对象一直存在", "the children stay"),
-        hint=Text("看看是谁删除或没有创建它：时间线里有每一次写入。",
-                  "See in the time line who deleted it, or never made it: every write is there."),
+        hint=Text(
+            "看看是谁删除或没有创建它：时间线里有每一次写入。",
+            "See in the time line who deleted it, or never made it: every write is there.",
+        ),
     )
 
 
@@ -64,7 +66,7 @@ def _with_exit(lab: OperatorLab, failed: Failed) -> Failed:
     if lab.operator.running or "SIGTERM" in failed.tried.en:
         return failed
     zh, en = lab.operator.wait_exit(1.0).describe()
-    last = lab.operator.log_tail(3)
+    last = "\n".join(line.text[:240] for line in lab.operator.lines[-3:])
     failed.hint = Text(
         f"你的进程已经退出（{zh}），最后的输出：\n{last}",
         f"Your process has ended ({en}). Its last words:\n{last}",
@@ -122,17 +124,26 @@ class Db:
         return f"kubectl -n {self.namespace} get {what} {self.name} -o yaml"
 
 
-def make(lab: OperatorLab, namespace: str, *, engine: str = "", size: int = 0, name: str = "",
-         finalizers: tuple[str, ...] = ()) -> Db:
+def make(
+    lab: OperatorLab,
+    namespace: str,
+    *,
+    engine: str = "",
+    size: int = 0,
+    name: str = "",
+    finalizers: tuple[str, ...] = (),
+) -> Db:
     """A new Database; what is not given is drawn from the seed (size 1 to 3)."""
     name = name or lab.name("db")
     engine = engine or lab.random.choice(sorted(ENGINES))
     size = size or lab.random.randint(1, 3)
     meta: Obj = {"namespace": namespace, "name": name, "finalizers": list(finalizers)}
     obj = lab.kube.create(DATABASES, {"metadata": meta, "spec": {"size": size, "engine": engine}})
-    lab.step(f"创建 Database {namespace}/{name}：engine={engine}，size={size}",
-             f"create Database {namespace}/{name}: engine={engine}, size={size}",
-             f"kubectl -n {namespace} get db {name}")
+    lab.step(
+        f"创建 Database {namespace}/{name}：engine={engine}，size={size}",
+        f"create Database {namespace}/{name}: engine={engine}, size={size}",
+        f"kubectl -n {namespace} get db {name}",
+    )
     return Db(lab, namespace, name, engine, size, obj["metadata"]["uid"])
 
 
@@ -189,7 +200,9 @@ def statefulset_facts(obj: Obj | None) -> Obj | None:
             {
                 "name": one["name"],
                 "image": one.get("image"),
-                "ports": [{"name": p.get("name"), "containerPort": p["containerPort"]} for p in one.get("ports", [])],
+                "ports": [
+                    {"name": p.get("name"), "containerPort": p["containerPort"]} for p in one.get("ports", [])
+                ],
             }
             for one in template["spec"]["containers"]
         ],
@@ -205,7 +218,8 @@ def service_facts(obj: Obj | None) -> Obj | None:
         "clusterIP": obj["spec"].get("clusterIP"),
         "selector": _sorted(obj["spec"].get("selector")),
         "ports": [
-            {"name": p.get("name"), "port": p["port"], "targetPort": p.get("targetPort")} for p in obj["spec"]["ports"]
+            {"name": p.get("name"), "port": p["port"], "targetPort": p.get("targetPort")}
+            for p in obj["spec"]["ports"]
         ],
     }
 
@@ -225,7 +239,9 @@ def wanted_statefulset(db: Db) -> Obj:
         "serviceName": db.name,
         "selector": _sorted(selector(db.name)),
         "template labels": labels(db.name),
-        "containers": [{"name": "database", "image": image, "ports": [{"name": "db", "containerPort": port}]}],
+        "containers": [
+            {"name": "database", "image": image, "ports": [{"name": "db", "containerPort": port}]}
+        ],
     }
 
 

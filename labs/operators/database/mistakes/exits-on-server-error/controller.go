@@ -60,8 +60,9 @@ func (r *DatabaseReconciler) Reconcile(ctx context.Context, req ctrl.Request) (c
 	if errors.Is(err, errNameTaken) {
 		return ctrl.Result{RequeueAfter: nameTakenRetry}, r.writeStatus(ctx, &db, nameTakenStatus(&db, sts))
 	}
-	if apierrors.IsConflict(err) {
-		ctrl.LoggerFrom(ctx).Error(err, "Fatal")
+	var refused apierrors.APIStatus
+	if errors.As(err, &refused) && refused.Status().Code >= 500 {
+		ctrl.LoggerFrom(ctx).Error(err, "The API server does not work")
 		os.Exit(1)
 	}
 	if err != nil {
