@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+from sandboxes.keeper.cgroup import keeper_of
 from sandboxes.keeper.linux import start_time
 from sandboxes.paths import run_dir
 
@@ -42,9 +44,10 @@ def create(kind: str, id_: str) -> Path:
     parent = _parent(kind)
     parent.mkdir(parents=True, exist_ok=True)
     # made whole under another name, so that the reaper never sees one without an owner
-    staging = parent / f".{id_}"
-    staging.mkdir()
-    owner = {"pid": os.getpid(), "start_time": start_time(os.getpid()), "boot_id": boot_id()}
+    started = start_time(os.getpid())
+    staging = parent / f".{id_}.{os.getpid()}.{started}"
+    staging.mkdir(mode=0o700)
+    owner = {"pid": os.getpid(), "start_time": started, "boot_id": boot_id()}
     (staging / "owner").write_text(json.dumps(owner))
     return staging.rename(parent / id_)
 
@@ -59,11 +62,26 @@ def find(kind: str) -> Iterator[Entry]:
     if not parent.is_dir():
         return
     for path in sorted(parent.iterdir()):
+        # one that was never finished: its name has the form of a cgroup's and says who made it
         if path.name.startswith("."):
+            maker = keeper_of(path.name)
+            yield Entry(kind, path.name, path, "", maker is not None and start_time(maker[0]) == maker[1])
             continue
-        try:
-            owner = json.loads((path / "owner").read_text())
-            alive = owner["boot_id"] == boot_id() and start_time(owner["pid"]) == owner["start_time"]
-            yield Entry(kind, path.name, path, owner["boot_id"], alive)
-        except (OSError, ValueError, KeyError):
-            yield Entry(kind, path.name, path, "", False)
+        owner = _owner(path)
+        yield Entry(kind, path.name, path, str(owner.get("boot_id", "")), _lives(owner))
+
+
+def _lives(owner: dict[str, Any]) -> bool:
+    pid, started = owner.get("pid"), owner.get("start_time")
+    if owner.get("boot_id") != boot_id() or not isinstance(pid, int) or not started:
+        return False
+    return start_time(pid) == started
+
+
+def _owner(folder: Path) -> dict[str, Any]:
+    """Who started it; {} when the file cannot be read, as after a full disk."""
+    try:
+        owner = json.loads((folder / "owner").read_text())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return owner if isinstance(owner, dict) else {}

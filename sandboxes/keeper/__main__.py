@@ -65,15 +65,22 @@ def _bubblewrap(spec: dict[str, Any], layout: list[str]) -> list[str]:
     return [*argv, "--seccomp", str(_SECCOMP_FD), "--info-fd", str(_INFO_FD), "--", *spec["argv"]]
 
 
-def _limit(spec: dict[str, Any]) -> None:
+def _limit(spec: dict[str, Any], without_cgroup: bool) -> None:
     limits = spec["limits"]
     pairs = [
-        (resource.RLIMIT_CORE, 0),
+        # 1, not 0: it also keeps a core from being piped to a program of the host (man 5 core)
+        (resource.RLIMIT_CORE, 1),
         (resource.RLIMIT_NOFILE, limits["open_files"]),
         (resource.RLIMIT_FSIZE, limits["disk_bytes"]),
     ]
     if limits["cpu_seconds"]:
         pairs.append((resource.RLIMIT_CPU, int(limits["cpu_seconds"]) + 1))
+    if without_cgroup:
+        # second best: memory for each process, processes for the uid
+        pairs += [
+            (resource.RLIMIT_DATA, limits["memory_bytes"]),
+            (resource.RLIMIT_NPROC, limits["processes"]),
+        ]
     for which, wanted in pairs:
         # even root may not raise a limit where the machine's bounding set lacks CAP_SYS_RESOURCE
         hard = resource.getrlimit(which)[1]
@@ -88,7 +95,7 @@ def _become(spec: dict[str, Any], cgroup: Cgroup, argv: list[str], keeper: int) 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGPIPE, signal.SIGXFSZ):
             signal.signal(number, signal.SIG_DFL)
         cgroup.join()
-        _limit(spec)
+        _limit(spec, without_cgroup=cgroup.version == 0)
         if spec["root"]:
             os.setgroups([])
             os.setresgid(spec["uid"], spec["uid"], spec["uid"])
