@@ -17,6 +17,8 @@ import django
 import pytest
 
 if TYPE_CHECKING:
+    from lastmile.accounts.models import User
+    from lastmile.classroom.models import Classroom
     from lastmile.embedded.children import Program
 
 # Before any module of the platform is imported. Short, because Unix sockets have at most 107 letters.
@@ -82,3 +84,48 @@ def django_db_modify_db_settings(servers: None) -> None:
 def checkout() -> Path:
     """The root of the repository."""
     return Path(__file__).parents[1]
+
+
+# People by their role in the story that a permission test tells.
+
+
+@pytest.fixture
+def classroom(db: None) -> Classroom:
+    from lastmile.classroom.models import Classroom
+
+    return Classroom.objects.create(slug="hangzhou", title_zh="杭州班", title_en="Hangzhou class")
+
+
+def _person(name: str, role: str = "learner", classroom: Classroom | None = None) -> User:
+    from lastmile.accounts.models import User
+    from lastmile.classroom.models import Membership
+
+    # No password: tests sign in with force_login, and hashing one takes longer than a test.
+    user = User.objects.create(username=name, first_name=name.title(), role=role)
+    if classroom is not None:
+        Membership.objects.create(classroom=classroom, user=user, role=role)
+    return user
+
+
+@pytest.fixture
+def owner(classroom: Classroom) -> User:
+    """The learner whose work it is."""
+    return _person("owner", classroom=classroom)
+
+
+@pytest.fixture
+def classmate(classroom: Classroom) -> User:
+    """Another learner of the owner's class."""
+    return _person("classmate", classroom=classroom)
+
+
+@pytest.fixture
+def instructor(classroom: Classroom) -> User:
+    """Teaches the owner's class."""
+    return _person("instructor", "instructor", classroom)
+
+
+@pytest.fixture
+def stranger(db: None) -> User:
+    """An instructor, but of no class of the owner's."""
+    return _person("stranger", "instructor")

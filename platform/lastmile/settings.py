@@ -115,6 +115,13 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = SUBMISSION_MAX_BYTES + (1 << 16)
 FILE_UPLOAD_MAX_MEMORY_SIZE = SUBMISSION_MAX_BYTES
 RUNS_PER_HOUR = environment.number("LASTMILE_RUNS_PER_HOUR", 60)
 
+# A worker says that it lives every HEARTBEAT_SECONDS; one quiet for QUIET_SECONDS has lost its run.
+HEARTBEAT_SECONDS = 2.0
+QUIET_SECONDS = 10.0
+# What broke us may be passing: seconds before the second and the third try.
+PAUSES_BETWEEN_TRIES = (2.0, 8.0)
+REPUBLISH_SECONDS = 30.0
+
 LABS = ROOT / "labs"
 
 CELERY_BROKER_URL = environment.broker_url()

@@ -13,7 +13,9 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -31,10 +33,7 @@ from lastmile.skills.models import CELLS, SkillEvidence
 
 log = logging.getLogger(__name__)
 
-QUIET = timedelta(seconds=10)
 TRIES = 3
-# What broke us may be passing: seconds before the second and the third try.
-PAUSES = (2, 8)
 GIVEN_UP = Text(
     zh="我们试了三次都没能完成评测。是我们的问题，这次提交不计入你的成绩，老师已能看到它。",
     en="We tried three times and could not grade this. It is our fault, it does not count, and your "
@@ -123,7 +122,7 @@ def _fail(run: Run, result: Result, events: list[Event]) -> Run:
 
 def _requeue(run: Run) -> None:
     run.state, run.published_at, run.heartbeat_at, run.worker = State.QUEUED, None, None, ""
-    run.due_at = timezone.now() + timedelta(seconds=PAUSES[run.failures - 1])
+    run.due_at = timezone.now() + timedelta(seconds=settings.PAUSES_BETWEEN_TRIES[run.failures - 1])
     run.save(update_fields=["state", "published_at", "due_at", "heartbeat_at", "worker", "failures"])
 
 
@@ -145,15 +144,19 @@ def _store(run: Run, result: Result, events: list[Event]) -> None:
 
 
 def recover_lost() -> list[Run]:
-    """Take back the runs whose worker has been quiet for QUIET. Returns them, in their new state."""
-    quiet = Run.objects.filter(state__in=WORKING, heartbeat_at__lt=Now() - QUIET)
+    """Take back the runs whose worker has been quiet for too long. Returns them, in their new state."""
+    quiet = Run.objects.filter(_is_quiet())
     return [run for pk in quiet.values_list("pk", flat=True) if (run := _recover(pk)) is not None]
+
+
+def _is_quiet() -> Q:
+    return Q(state__in=WORKING, heartbeat_at__lt=Now() - timedelta(seconds=settings.QUIET_SECONDS))
 
 
 @transaction.atomic
 def _recover(pk: UUID) -> Run | None:
     still = Run.objects.select_for_update(skip_locked=True)
-    run = still.filter(pk=pk, state__in=WORKING, heartbeat_at__lt=Now() - QUIET).first()
+    run = still.filter(_is_quiet(), pk=pk).first()
     if run is None:
         return None
     log.warning("run %s: attempt %s on %s went quiet", run.pk, run.attempt, run.worker)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
+from django.conf import settings
 from django.db.models import Q
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError
@@ -14,7 +15,6 @@ from lastmile.practice.models import Run, State
 
 log = logging.getLogger(__name__)
 
-REPUBLISH = timedelta(seconds=30)
 QUEUES = {"controlplane": "cluster", "none": "build"}
 
 
@@ -39,7 +39,9 @@ def publish(run: Run) -> bool:
 
 def publish_waiting() -> int:
     """Send what was never sent, and again what was sent long ago; a claim makes the second message void."""
-    overdue = Q(published_at__isnull=True) | Q(published_at__lt=Now() - REPUBLISH)
+    overdue = Q(published_at__isnull=True) | Q(
+        published_at__lt=Now() - timedelta(seconds=settings.REPUBLISH_SECONDS)
+    )
     sent = 0
     for run in Run.objects.filter(overdue, state=State.QUEUED, due_at__lte=Now()).order_by("queued_at")[:500]:
         if not publish(run):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from labs.harness import engine
@@ -21,7 +22,6 @@ from lastmile.practice.models import Outcome, Run, State
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-BEAT_SECONDS = 2.0
 MAX_LOG_BYTES = 4 << 20
 DATABASE_PATIENCE = 120.0
 STOPPING_PATIENCE = 2.0  # a worker that is asked to end leaves the rest to the sweeper
@@ -147,10 +147,10 @@ class Attempt:
         return run.verdict or "again"
 
     def _beat(self) -> None:
-        """Every BEAT_SECONDS, and at each change of state, tell the row that we live."""
+        """Every HEARTBEAT_SECONDS, and at each change of state, tell the row that we live."""
         try:
             while not self._ended.is_set():
-                self._pulse.wait(BEAT_SECONDS)
+                self._pulse.wait(settings.HEARTBEAT_SECONDS)
                 self._pulse.clear()
                 if not self._ended.is_set() and not self._beat_once():
                     return

@@ -6,6 +6,7 @@ import threading
 import time
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import Error, connection
 
@@ -44,7 +45,7 @@ def keep_sweeping(stop: threading.Event) -> None:
         except Error as error:
             log.warning("the database is away: %s", str(error).strip().splitlines()[:1])
             connection.close()
-            patient_until = time.monotonic() + lifecycle.QUIET.total_seconds()
+            patient_until = time.monotonic() + settings.QUIET_SECONDS
 
 
 def sweep(lost: bool = True) -> None:
