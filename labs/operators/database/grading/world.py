@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-from labs.harness.checks import CheckFunction, Failed, check
+from labs.harness.checks import CheckFunction, Failed
 from labs.harness.events import Text
 from labs.harness.kube import CONFIGMAPS, SERVICES, STATEFULSETS, Kind, NotFound, Obj
 from labs.harness.operator_lab import OperatorLab
 
 DATABASES = Kind("database.example.com", "v1", "databases", "Database")
+CHECKS: dict[str, CheckFunction] = {}
 FINALIZER = "database.example.com/cleanup"
 REGISTRY = "database-registry"
 ENGINES = {
@@ -28,8 +29,7 @@ def graded(id_: str) -> Callable[[Callable[[OperatorLab], None]], CheckFunction]
     When it fails and the operator's process is gone, that is what the learner is told first.
     """
 
-    def register(function: Callable[[OperatorLab], None]) -> CheckFunction:
-        @check(id_)
+    def remember(function: Callable[[OperatorLab], None]) -> CheckFunction:
         @wraps(function)
         def run(lab: OperatorLab) -> None:
             lab.gate.clear()
@@ -44,9 +44,10 @@ def graded(id_: str) -> Callable[[Callable[[OperatorLab], None]], CheckFunction]
             finally:
                 lab.gate.clear()
 
+        CHECKS[id_] = run
         return run
 
-    return register
+    return remember
 
 
 def _missing(error: Exception) -> Failed:
