@@ -13,7 +13,7 @@ func main() {
 	for _, perStep := range []time.Duration{42 * time.Second, 187 * time.Second} {
 		aDay := int(24*time.Hour/perStep) * atOnce
 		lanes := math.Ceil(float64(fleet) / float64(aDay))
-		fmt.Printf("%v a step, %d at once: %d a day in one lane, so %v lanes\n", perStep, atOnce, aDay, lanes)
+		fmt.Printf("%v a step, %d at once: %d a day in one lane; lanes needed: %v\n", perStep, atOnce, aDay, lanes)
 	}
 	for _, size := range []int{50, 100, 200, 400} {
 		broken := int(math.Floor(float64(size)*0.005 + 1e-9))
