@@ -49,7 +49,7 @@ def neighbours(lab: OperatorLab) -> None:
         expected=Text("它消失", "it goes away"),
         hint=lambda seen: why(first, Text("finalizer 没有移除。", "Its finalizer is still there.")),
     )
-    rest[0].change(size=1)
+    rest[0].change(size=3)
     settle(rest[0])
     for db, *uids in kept:
         _untouched(db, uids, first)
