@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import pytest
 from labs.harness import checks, grader, manifest, runner, submission
 from labs.harness.globs import matches
 from labs.harness.manifest import Lab
+from labs.harness.mistakes import load as load_mistakes
 from sandboxes.setup import golang
 
 LABS = manifest.all_labs()
@@ -90,12 +90,9 @@ def test_starter_and_solution_are_built_from_the_same_modules(lab: Lab) -> None:
 @by_lab
 def test_each_mistake_changes_the_solution_and_names_one_check(lab: Lab) -> None:
     assert len(mistakes(lab)) >= 15
-    for folder in mistakes(lab):
-        told = tomllib.loads((folder / "mistake.toml").read_text("utf-8"))
-        assert told["catches"] in {check.id for check in lab.checks}, folder
-        for language in LANGUAGES:
-            assert told["words"][language], folder
-            assert told["why"][language], folder
+    for mistake in load_mistakes(lab):
+        assert mistake.words, mistake.name
+        folder = lab.folder / "mistakes" / mistake.name
         files = [path for path in folder.rglob("*") if path.is_file() and path.name != "mistake.toml"]
         assert files, folder
         for path in files:
