@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 from pathlib import Path
 
 import yaml
+from django.core.management import get_commands
 
 
 def test_ci_runs_the_commands_of_the_readme(checkout: Path) -> None:
@@ -44,3 +46,27 @@ def test_migrations_are_complete(checkout: Path) -> None:
 def test_migrations_are_named_by_intent(checkout: Path) -> None:
     files = (checkout / "platform/lastmile").glob("*/migrations/[0-9]*.py")
     assert not [path.name for path in files if "_auto_" in path.name]
+
+
+def test_compose_starts_what_exists(checkout: Path) -> None:
+    """Nobody runs Docker here, so at least each command must name something that is there."""
+    services = yaml.safe_load((checkout / "compose.yaml").read_text())["services"]
+    commands = {name: service["command"].split() for name, service in services.items() if "build" in service}
+    assert set(commands) == {"setup", "migrate", "web", "sweeper", "pool", "worker"}
+    for words in commands.values():
+        if words[:2] == ["python", "-m"]:
+            assert importlib.util.find_spec(words[2]), words
+        elif words[0] == "python":
+            assert words[1] == "manage.py"
+            assert words[2] in get_commands(), words
+        else:
+            assert (checkout / ".venv" / "bin" / words[0]).exists(), words
+    assert importlib.util.find_spec(commands["web"][1].split(":")[0])
+
+
+def test_compose_and_docker_name_the_two_source_roots(checkout: Path) -> None:
+    roots = "/srv/lastmile:/srv/lastmile/platform"
+    services = yaml.safe_load((checkout / "compose.yaml").read_text())["services"]
+    ours = [service for service in services.values() if "build" in service]
+    assert {service["environment"]["PYTHONPATH"] for service in ours} == {roots}
+    assert f"PYTHONPATH={roots}" in (checkout / "Dockerfile").read_text()
