@@ -4,9 +4,6 @@ import { $ } from "./lib/dom.js";
 import { fillTimes } from "./lib/ago.js";
 import { t } from "./lib/words.js";
 
-htmx.config.includeIndicatorStyles = false;
-htmx.config.allowEval = false;
-htmx.config.selfRequestsOnly = true;
 
 const root = $("[data-class]");
 const mark = $("[data-live-mark]");

@@ -57,6 +57,21 @@ function configure(dark) {
   });
 }
 
+/** The page may not parse inline styles: sheets go beside the picture, style attributes become data-style. */
+function withoutStyles(text) {
+  const svg = new DOMParser().parseFromString(text, "text/html").querySelector("svg");
+  const sheets = [...svg.querySelectorAll("style")].map((style) => {
+    style.remove();
+    return style.textContent;
+  });
+  for (const node of [svg, ...svg.querySelectorAll("[style]")]) {
+    const style = node.getAttribute("style");
+    node.removeAttribute("style");
+    if (style) node.dataset.style = style;
+  }
+  return { svg: svg.outerHTML, sheets };
+}
+
 let count = 0;
 let last = Promise.resolve();
 
@@ -67,7 +82,7 @@ addEventListener("message", (event) => {
     try {
       configure(dark);
       const { svg } = await mermaid.render(`diagram-${++count}`, source);
-      parent.postMessage({ id, svg }, location.origin);
+      parent.postMessage({ id, ...withoutStyles(svg) }, location.origin);
     } catch (error) {
       parent.postMessage({ id, error: String(error) }, location.origin);
     }

@@ -11,8 +11,6 @@ import { panes } from "./bench/panes.js";
 import { hintFrom, Session } from "./bench/session.js";
 import { send } from "./bench/submit.js";
 
-htmx.config.includeIndicatorStyles = false;
-htmx.config.allowEval = false;
 
 const data = readJson("lab-data");
 const show = panes($("[data-panes]"));

@@ -14,11 +14,9 @@ from django.utils.translation import gettext as _
 from labs.harness.events import Text
 from lastmile.course.code import coloured
 from lastmile.course.icons import ICONS
-from lastmile.course.pages import reader_language
 from lastmile.problems import pick
 
 register = template.Library()
-THEMES = ("light", "dark")
 
 
 @register.simple_tag
@@ -103,20 +101,6 @@ def say(text: Text | Any) -> str:
 @register.filter
 def whole_percent(part: float) -> int:
     return round(part * 100)
-
-
-@register.simple_tag
-def page_language() -> str:
-    """The language tag of the page: zh-Hans or en."""
-    return "zh-Hans" if reader_language() == "zh" else "en"
-
-
-@register.simple_tag(takes_context=True)
-def theme(context: dict[str, Any]) -> str:
-    """light, dark, or nothing when the system decides."""
-    request = context.get("request")
-    chosen = request.COOKIES.get("theme", "") if request else ""
-    return chosen if chosen in THEMES else ""
 
 
 @register.simple_tag(takes_context=True)

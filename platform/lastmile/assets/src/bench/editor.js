@@ -75,7 +75,7 @@ const languages = { go, yaml, yml: yaml, md: markdown };
 export class Editor {
   /** @param on {change(), submit()} */
   constructor(host, tablist, files, on) {
-    this.files = files;
+    this.files = files = [...files].sort(byImportance);
     this.tablist = tablist;
     this.on = on;
     this.problems = new Map();
@@ -204,6 +204,14 @@ export class Editor {
     this.view.setState(this.states.get(this.current));
     this.drawTabs();
   }
+}
+
+/** What can be edited first, main.go before the rest, then what is less deep. */
+function byImportance(a, b) {
+  const rank = (file) => [!file.editable, file.path !== "main.go", file.path.split("/").length, file.path.includes("generated"), file.path];
+  const [x, y] = [rank(a), rank(b)];
+  const at = x.findIndex((value, index) => value !== y[index]);
+  return at < 0 ? 0 : x[at] < y[at] ? -1 : 1;
 }
 
 function place(doc, item) {

@@ -91,7 +91,7 @@ export class Session {
     this.seen();
     if (event.status === "running") return;
     const check = this.ladder.checks.find((each) => each.id === event.check);
-    if (check) this.log.line(event.at, "grader", `${t(event.status)}: ${check.title}`);
+    if (check && event.status !== "skipped") this.log.line(event.at, "grader", t("checkSays", { word: t(event.status), title: check.title }));
     const passed = this.ladder.count("passed");
     if (!this.quiet) this.count?.(passed, this.ladder.checks.length);
   }

@@ -70,6 +70,7 @@ const words = {
     diagramFailed: "图画不出来，下面是它的源码",
     problems: "改完下面几处再提交",
     debrief: "复盘与参考解",
+    checkSays: "{word}：{title}",
   },
   en: {
     submit: "Submit",
@@ -141,6 +142,7 @@ const words = {
     diagramFailed: "The diagram cannot be drawn; its source is below",
     problems: "Change these and submit again",
     debrief: "Debrief and solution",
+    checkSays: "{word}: {title}",
   },
 };
 

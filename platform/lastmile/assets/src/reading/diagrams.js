@@ -18,33 +18,38 @@ export function start(isDark) {
   addEventListener("message", (event) => {
     if (event.source !== frame.contentWindow || event.origin !== location.origin) return;
     if (event.data.ready) draw();
-    else if (event.data.svg) show(figures[event.data.id], event.data.svg);
+    else if (event.data.svg) show(figures[event.data.id], event.data);
     else failed(figures[event.data.id]);
   });
   document.addEventListener("themechange", draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
 }
 
-function show(figure, text) {
+function show(figure, { svg: text, sheets }) {
   const picture = $(".diagram-picture", figure);
   const root = picture.shadowRoot ?? picture.attachShadow({ mode: "open" });
-  const parsed = new DOMParser().parseFromString(text, "text/html");
-  const svg = parsed.querySelector("svg");
-  const sheets = [...svg.querySelectorAll("style")].map((style) => {
+  const svg = new DOMParser().parseFromString(text, "text/html").querySelector("svg");
+  root.adoptedStyleSheets = [...sheets, "svg{max-width:100%;height:auto}p{margin:0}"].map((css) => {
     const sheet = new CSSStyleSheet();
-    sheet.replaceSync(style.textContent);
-    style.remove();
+    sheet.replaceSync(css);
     return sheet;
   });
-  const own = new CSSStyleSheet();
-  own.replaceSync("svg{max-width:100%;height:auto;display:inline-block}p{margin:0}");
-  const styled = [svg, ...svg.querySelectorAll("[style]")].map((node) => [node, node.getAttribute("style") ?? ""]);
-  for (const [node] of styled) node.removeAttribute("style");
-  root.adoptedStyleSheets = [...sheets, own];
   root.replaceChildren(svg);
-  for (const [node, style] of styled) node.style.cssText = style;
+  for (const node of [svg, ...svg.querySelectorAll("[data-style]")]) node.style.cssText = node.dataset.style ?? "";
+  size(figure, svg);
   svg.setAttribute("aria-hidden", "true");
   figure.dataset.drawn = "";
+}
+
+/** Wide diagrams may reach into the margin, and scroll before their words get too small to read. */
+function size(figure, svg) {
+  const natural = svg.viewBox.baseVal.width;
+  svg.style.width = `${natural}px`;
+  svg.style.maxWidth = "100%";
+  svg.style.minWidth = `min(${natural}px, ${Math.round(natural * 0.8)}px)`;
+  const wide = natural + 42 > figure.parentElement.clientWidth;
+  figure.toggleAttribute("data-wide", wide);
+  figure.style.setProperty("--wide", `${natural + 42}px`);
 }
 
 function failed(figure) {
