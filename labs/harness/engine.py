@@ -57,11 +57,11 @@ def grade(
         try:
             verdict = run.judge(handed_in, jails)
         except Cancelled:
-            if cancel is not None and cancel.is_set():
-                raise
             verdict = run.verdict("internal", _OURS, log="a jail was closed under the run")
         except Exception:  # noqa: BLE001  any exception of ours is the verdict `internal`, by contract
             verdict = run.verdict("internal", _OURS, log=traceback.format_exc())
+    if cancel is not None and cancel.is_set():
+        raise Cancelled
     return run.tell(verdict)
 
 

@@ -24,7 +24,8 @@ class Leasing:
         self._have, self._release = threading.Event(), threading.Event()
         self._begun = self._queued_until = self._leased = time.monotonic()
         self._announced = False
-        self._thread = threading.Thread(target=self._hold, name="lease", daemon=True)
+        # not a daemon: a process that ends meanwhile still waits until a sandbox of its own is gone
+        self._thread = threading.Thread(target=self._hold, name="lease")
 
     def __enter__(self) -> Leasing:
         if self._lab.sandbox == "none":

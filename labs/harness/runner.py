@@ -49,7 +49,9 @@ class Runner:
         """Every check in order. Raises whatever a check raises beyond Failed and NotInTime."""
         wanted = self._wanted()
         for check in self.lab.checks:
-            if check.id not in wanted or not self._ready(check):
+            if check.id not in wanted:
+                continue
+            if not self._ready(check):
                 self._settle(check, "skipped")
                 continue
             self.emit("check", check=check.id, status="running")

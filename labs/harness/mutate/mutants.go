@@ -93,7 +93,7 @@ func messages(call *ast.CallExpr) bool {
 	}
 	switch selector.Sel.Name {
 	case "Errorf", "New", "Info", "Error", "Infof", "Warn", "Debug", "Print", "Println", "Printf", "Fatal", "Fatalf",
-		"Fprintln", "Fprintf", "WithName", "Named":
+		"Fprintln", "Fprintf", "Sprintf", "WithName", "Named":
 		return true
 	}
 	return false
