@@ -58,6 +58,7 @@ class Row:
         s = self.series.json()
         aim = "" if self.aim is None else f"≤ {self.aim:g}"
         mark = {None: "", True: "met", False: "missed"}[self.met]
-        digits = 0 if self.series.unit == "MiB" else 3
+        digits = {"MiB": 0, "ms": 1}.get(self.series.unit, 3)
         low, high, middle = (f"{s[k]:.{digits}f}" for k in ("min", "max", "median"))
-        return f"| {self.name} | {middle} {s['unit'] if s['unit'] != 'ratio' else '×'} | {low} – {high} | {s['n']} | {aim} | {mark} |"
+        unit = "×" if s["unit"] == "ratio" else s["unit"]
+        return f"| {self.name} | {middle} {unit} | {low} – {high} | {s['n']} | {aim} | {mark} |"
