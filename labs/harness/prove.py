@@ -148,7 +148,7 @@ class _Prover:
             found.survivors.append(Finding(mutant.id, note=reason.json()))
         mark = {"pass": "survives", "internal": "undecided"}.get(verdict.verdict, "killed")
         mark = mark if judged.compiled or verdict.verdict == "internal" else "does not compile"
-        self.say(self.say(f"  {mark}: {mutant.id} {mutant} {_by(verdict)}"))
+        self.say(f"  {mark}: {mutant.id} {mutant} {_by(verdict)}")
 
     def _told(self, name: str, wrong: str, judged: Judged) -> Finding:
         self.say(f"  {'✗' if wrong else '✓'} {name} ({judged.verdict.seconds:.1f} s) {wrong}")
