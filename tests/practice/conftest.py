@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 sys.path.append(str(Path(__file__).parent / "fakes"))
 
-import labs_of_one_trait  # noqa: E402
+import labs_of_one_trait
 
 if TYPE_CHECKING:
     from stack import Stack

@@ -11,7 +11,6 @@ import redis.exceptions
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.db import connection
 from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
@@ -24,7 +23,7 @@ from lastmile.classroom.capacity import capacity
 from lastmile.classroom.models import Classroom
 from lastmile.classroom.standings import Standings
 from lastmile.http import AuthedRequest, HttpRequest
-from lastmile.practice.follow import KEEP_ALIVE, entries_of, event_stream, message
+from lastmile.practice.follow import KEEP_ALIVE, entries_of, event_stream, give_back, message
 from lastmile.practice.streams import NEWS
 from lastmile.problems import pick
 
@@ -78,7 +77,7 @@ def _learners_for(request: HttpRequest, slug: str) -> set[int] | None:
             return None
         return set(classroom.learners().values_list("pk", flat=True))
     finally:
-        connection.close()
+        give_back()
 
 
 async def _news(learners: set[int], last: str) -> AsyncIterator[bytes]:

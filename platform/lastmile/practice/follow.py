@@ -84,13 +84,19 @@ def entries_of(found: Any) -> list[tuple[str, dict[str, str]]]:
     return [(id_, fields) for _, entries in found or [] for id_, fields in entries]
 
 
+def give_back() -> None:
+    """Close this thread's connection to the database: followers are many and wait long."""
+    if not connection.in_atomic_block:
+        connection.close()
+
+
 def _look(run_id: UUID, user: User | None = None) -> Run | None:
-    """The row as it is now. The connection is given back: followers are many and wait long."""
+    """The row as it is now."""
     try:
         rows = Run.objects.visible_to(user) if user else Run.objects.all()
         return rows.filter(pk=run_id).first()
     finally:
-        connection.close()
+        give_back()
 
 
 def _log_of(run: Run) -> tuple[int, list[Event]]:
@@ -98,7 +104,7 @@ def _log_of(run: Run) -> tuple[int, list[Event]]:
         log = RunLog.objects.filter(run=run).first()
         return (log.attempt, log.events()) if log else (run.attempt, [])
     finally:
-        connection.close()
+        give_back()
 
 
 def _has_all(run: Run, place: Place) -> bool:
@@ -110,7 +116,7 @@ def _position(run: Run) -> int:
     try:
         return run.position()
     finally:
-        connection.close()
+        give_back()
 
 
 class Follower:

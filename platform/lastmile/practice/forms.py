@@ -54,10 +54,17 @@ def submission(request: HttpRequest, lab: Lab, found: dict[str, Any] | None = No
     """The files of a submit: JSON `files`, or a multipart `archive` (zip, tar, tar.gz)."""
     if is_json(request):
         files = texts(body(request) if found is None else found)
-        encoded = {path: text.encode("utf-8", "surrogatepass") for path, text in files.items()}
-        return receiving.from_files(lab, encoded)
+        return receiving.from_files(lab, {path: _bytes(text) for path, text in files.items()})
     upload = _upload(request)
     return receiving.from_archive(lab, upload[0], upload[1])
+
+
+def _bytes(text: str) -> bytes:
+    """The bytes behind a JSON string; Python's clients send those that are no UTF-8 as lone surrogates."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
 
 
 def _upload(request: HttpRequest) -> tuple[bytes, str]:

@@ -11,6 +11,7 @@ from django.urls import reverse
 from labs.harness.events import Text
 from labs.harness.manifest import Lab
 from lastmile.accounts.models import User
+from lastmile.course import content
 from lastmile.practice import catalog, drafts, texts
 from lastmile.practice.models import Draft, HintUse, Outcome, Run
 from lastmile.practice.proof import proof_of
@@ -55,11 +56,14 @@ def lab_row(lab: Lab) -> Row:
 
 def labs_by_track(user: User | None) -> list[Row]:
     tracks: dict[str, Row] = {}
+    titles = {track.slug: pick(track.title) for track in content.tracks()}
     best = _standings(user)
     drafted = set(Draft.objects.filter(user=user).values_list("lab", flat=True)) if user else set()
     for lab in catalog.everything():
         runs = best.get(lab.slug, [])
-        track = tracks.setdefault(lab.track, {"slug": lab.track, "title": lab.track, "labs": []})
+        track = tracks.setdefault(
+            lab.track, {"slug": lab.track, "title": titles.get(lab.track, lab.track), "labs": []}
+        )
         track["labs"].append(lab_row(lab) | standing(runs, lab.slug in drafted))
     return list(tracks.values())
 

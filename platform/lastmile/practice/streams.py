@@ -61,6 +61,19 @@ def append(run_id: UUID | str, attempt: int, event: Event) -> bool:
     return True
 
 
+def current_check(run: Run) -> str:
+    """The id of the check that a live run is at, or "": it is told by Redis alone."""
+    try:
+        last: Any = client().xrevrange(run_key(run.pk, run.attempt), count=100)
+    except redis.RedisError:
+        return ""
+    for _, fields in last:
+        event = json.loads(fields[b"event"])
+        if event["type"] == "check":
+            return str(event["check"])
+    return ""
+
+
 def tell_of(run: Run, **more: Any) -> None:
     """Announce the state of a run to whom it concerns. Best effort."""
     news = {

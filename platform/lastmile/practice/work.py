@@ -61,6 +61,7 @@ class Attempt:
         self.cancel = threading.Event()
         self.fenced = False
         self.state = State.BUILDING
+        self.run_row: Run | None = None
         self.events: list[Event] = []
         self.bytes = 0
         self._ended = threading.Event()
@@ -75,6 +76,7 @@ class Attempt:
         try:
             run = patiently(lambda: Run.objects.select_related("submission").get(pk=self.claim.run_id))
             streams.tell_of(run)
+            self.run_row = run
             result = self._grade(run)
         finally:
             self._ended.set()
@@ -111,6 +113,8 @@ class Attempt:
             return
         if event["type"] != "verdict":
             streams.append(self.claim.run_id, self.claim.attempt, event)
+        if event["type"] == "check" and self.run_row is not None:
+            streams.tell_of(self.run_row, state=str(self.state), check=event["check"], status=event["status"])
 
     def _keep(self, event: Event) -> bool:
         """Add it to the log, unless it is output beyond what the log holds."""

@@ -1,0 +1,112 @@
+"""/class/<slug>/: learners and labs, who is stuck, where the content loses people."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from pytest_django import Settings
+
+from lastmile.accounts.models import User
+
+sys.path.append(str(Path(__file__).parents[1] / "practice" / "fakes"))
+
+import labs_of_one_trait
+from made import a_run, finished
+
+pytestmark = pytest.mark.usefixtures("fake_labs", "servers")
+URL = "/class/hangzhou/"
+
+
+@pytest.fixture
+def fake_labs(tmp_path: Path, settings: Settings) -> None:
+    settings.LABS = labs_of_one_trait.write(tmp_path / "labs")
+
+
+def _see(instructor: User, query: str = "") -> Any:
+    client = Client(headers={"accept-language": "en"})
+    client.force_login(instructor)
+    answer = client.get(URL + query)
+    assert answer.status_code == 200
+    return answer.context
+
+
+def _cell(context: Any, learner: str, lab: str = "fakes/quick") -> dict[str, Any]:
+    column = [row["slug"] for row in context["labs"]].index(lab)
+    found: dict[str, Any] = next(row for row in context["rows"] if row["learner"] == learner)["cells"][column]
+    return found
+
+
+def test_it_works(instructor: User, owner: User, classmate: User) -> None:
+    finished(owner, "fail")
+    finished(owner, "pass")
+    live = a_run(classmate)
+    context = _see(instructor)
+    assert [row["learner"] for row in context["rows"]] == ["Classmate", "Owner"]
+    assert (_cell(context, "Owner")["state"], _cell(context, "Owner")["attempts"]) == ("passed", 2)
+    assert _cell(context, "Classmate")["state"] == "queued"
+    assert [row["id"] for row in context["live"]] == [str(live.pk)]
+    assert (context["capacity"]["queued"], context["capacity"]["pool"]) == (1, False)
+
+
+def test_who_fails_the_same_check_three_times_is_stuck(instructor: User, owner: User) -> None:
+    for _ in range(2):
+        finished(owner, "fail")
+    assert _see(instructor)["stuck"] == []
+    last = finished(owner, "fail")
+    (stuck,) = _see(instructor)["stuck"]
+    assert (stuck["learner"], stuck["check"], stuck["attempts"]) == ("Owner", "The second", 3)
+    assert stuck["url"] == last.get_absolute_url()
+
+
+def test_another_check_or_a_pass_is_progress(instructor: User, owner: User, classmate: User) -> None:
+    for failed in ("first", "first", "second"):
+        finished(owner, "fail", failed=failed)
+    for verdict in ("fail", "fail", "fail", "pass"):
+        finished(classmate, verdict)
+    assert _see(instructor)["stuck"] == []
+
+
+def test_the_checks_say_where_people_are_lost(instructor: User, owner: User, classmate: User) -> None:
+    finished(owner, "fail")
+    finished(classmate, "pass")
+    context = _see(instructor, "?view=checks")
+    lab = next(row for row in context["by_check"] if row["slug"] == "fakes/quick")
+    counts = {row["id"]: (row["tried"], row["passed"], row["failed"]) for row in lab["checks"]}
+    assert counts == {"first": (2, 2, 0), "second": (2, 1, 1)}
+
+
+def test_htmx_gets_the_table_alone(instructor: User, owner: User) -> None:
+    client = Client()
+    client.force_login(instructor)
+    part = client.get(URL, headers={"hx-request": "true"}).content.decode()
+    assert "<html" not in part
+    assert "Owner" in part
+
+
+def test_it_is_404_for_others(owner: User, stranger: User) -> None:
+    for user in (owner, stranger):
+        client = Client()
+        client.force_login(user)
+        assert client.get(URL).status_code == 404
+        assert client.get(URL + "events").status_code == 404
+
+
+def test_the_number_of_queries_does_not_grow_with_the_class(
+    instructor: User, owner: User, classmate: User, django_assert_num_queries: Any
+) -> None:
+    client = Client()
+    client.force_login(instructor)
+    finished(owner, "fail")
+    with CaptureQueriesContext(connection) as few:
+        client.get(URL)
+    for user in (owner, classmate):
+        for verdict in ("fail", "fail", "fail", "pass", "fail"):
+            finished(user, verdict)
+    with django_assert_num_queries(len(few)):
+        client.get(URL)
