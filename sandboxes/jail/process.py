@@ -225,9 +225,14 @@ class Process:
         elif "seconds" in answer:
             self._result = Completed(output=self.output(), **answer)
         else:
-            last = self.output().decode(errors="replace").strip().rpartition("\n")[2]
-            self._broken = answer.get("broken", "") or last or "the keeper was killed"
+            self._broken = answer.get("broken", "") or self._keepers_end()
         self._ended.set()
+
+    def _keepers_end(self) -> str:
+        if self._keeper.returncode < 0:
+            return f"the keeper was killed by signal {-self._keeper.returncode}"
+        last = self.output().decode(errors="replace").strip().rpartition("\n")[2]
+        return f"the keeper ended with {self._keeper.returncode}, the last line is {last!r}"
 
 
 def start(command: Command, stdin: bool = False, on_output: OnOutput | None = None) -> Process:

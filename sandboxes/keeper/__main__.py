@@ -67,25 +67,24 @@ def _bubblewrap(spec: dict[str, Any], layout: list[str]) -> list[str]:
 
 def _limit(spec: dict[str, Any], without_cgroup: bool) -> None:
     limits = spec["limits"]
-    pairs = [
-        # 1, not 0: it also keeps a core from being piped to a program of the host (man 5 core)
-        (resource.RLIMIT_CORE, 1),
-        (resource.RLIMIT_NOFILE, limits["open_files"]),
-        (resource.RLIMIT_FSIZE, limits["disk_bytes"]),
-    ]
+    # 1, not 0: it also keeps a core from being piped to a program of the host (man 5 core)
+    _set_limit(resource.RLIMIT_CORE, 1)
+    _set_limit(resource.RLIMIT_NOFILE, limits["open_files"])
+    _set_limit(resource.RLIMIT_FSIZE, limits["disk_bytes"])
     if limits["cpu_seconds"]:
-        pairs.append((resource.RLIMIT_CPU, int(limits["cpu_seconds"]) + 1))
+        # a second of grace, so that SIGXCPU comes first, which says why, and SIGKILL only then
+        _set_limit(resource.RLIMIT_CPU, int(limits["cpu_seconds"]) + 1, grace=1)
     if without_cgroup:
         # second best: memory for each process, processes for the uid
-        pairs += [
-            (resource.RLIMIT_DATA, limits["memory_bytes"]),
-            (resource.RLIMIT_NPROC, limits["processes"]),
-        ]
-    for which, wanted in pairs:
-        # even root may not raise a limit where the machine's bounding set lacks CAP_SYS_RESOURCE
-        hard = resource.getrlimit(which)[1]
-        value = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(which, (value, value))
+        _set_limit(resource.RLIMIT_DATA, limits["memory_bytes"])
+        _set_limit(resource.RLIMIT_NPROC, limits["processes"])
+
+
+def _set_limit(which: int, wanted: int, grace: int = 0) -> None:
+    # even root may not raise a limit where the machine's bounding set lacks CAP_SYS_RESOURCE
+    hard = resource.getrlimit(which)[1]
+    most = wanted + grace if hard == resource.RLIM_INFINITY else min(wanted + grace, hard)
+    resource.setrlimit(which, (min(wanted, most), most))
 
 
 def _become(spec: dict[str, Any], cgroup: Cgroup, argv: list[str], keeper: int) -> None:
