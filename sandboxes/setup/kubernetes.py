@@ -131,6 +131,15 @@ class Binary:
         if not golang.GoToolchain().done():
             raise SetupError(f"building {self.program} needs the Go toolchain first", "make setup")
         say(f"building from source ({self.minutes} on two cores the first time)")
+        every = Listed(say)
+        command.run(
+            [golang.go(), "list", "-deps", self.package],
+            log=f"{self.program}-list",
+            cwd=MODULE,
+            env=golang.environment(),
+            on_line=every,
+            remedy="check that the Go module proxy is reachable (GOPROXY)",
+        )
         build: list[str | Path] = [
             golang.go(),
             "build",
@@ -145,7 +154,7 @@ class Binary:
             log=self.program,
             cwd=MODULE,
             env=golang.environment(),
-            on_line=Compiled(say),
+            on_line=Compiled(say, every.packages),
             remedy="run it again: what was compiled is kept. It needs the Go module proxy and 6 GB of disk",
         )
 
@@ -160,21 +169,34 @@ class Binary:
             raise SetupError(f"{self.program} calls itself {asked.stdout.strip()!r}, expected {self.says!r}")
 
 
-class Compiled:
-    """Turns what `go build -v` prints into progress."""
+class Listed:
+    """Counts what `go list -deps` prints; the modules that it needs are downloaded on the way."""
 
     def __init__(self, say: Say) -> None:
         self._say = say
-        self._packages = 0
         self._modules = 0
+        self.packages = 0
 
     def __call__(self, line: str) -> None:
         if line.startswith("go: downloading"):
             self._modules += 1
             self._say(f"{self._modules} modules downloaded")
-        elif line and " " not in line:
+        else:
+            self.packages += 1
+
+
+class Compiled:
+    """Turns what `go build -v` prints into progress. What is in the cache already is not printed."""
+
+    def __init__(self, say: Say, at_most: int = 0) -> None:
+        self._say = say
+        self._of = f" of at most {at_most}" if at_most else ""
+        self._packages = 0
+
+    def __call__(self, line: str) -> None:
+        if line and " " not in line:
             self._packages += 1
-            self._say(f"{self._packages} packages compiled")
+            self._say(f"{self._packages}{self._of} packages compiled")
 
 
 def _extract(archive: Path, member: str, into: Path) -> None:

@@ -166,3 +166,18 @@ def test_the_official_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
         url.startswith(("https://dl.k8s.io/v1.36.3/bin/linux/", "https://github.com/etcd-io/etcd/releases/"))
         for url in urls
     )
+
+
+def test_progress_says_how_far_it_is() -> None:
+    said: list[str] = []
+    listed = kubernetes.Listed(said.append)
+    for line in ("go: downloading k8s.io/api v0.36.3", "errors", "k8s.io/api/core/v1"):
+        listed(line)
+    compiled = kubernetes.Compiled(said.append, listed.packages)
+    for line in ("errors", "# a warning of the compiler", "k8s.io/api/core/v1"):
+        compiled(line)
+    assert said == [
+        "1 modules downloaded",
+        "1 of at most 2 packages compiled",
+        "2 of at most 2 packages compiled",
+    ]
