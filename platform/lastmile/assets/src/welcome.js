@@ -13,13 +13,19 @@ const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const events = recorded.events.filter((event) => ["check", "verdict", "state"].includes(event.type));
 
 function apply(event) {
-  if (event.type === "check") ladder.set(event);
+  if (event.type === "check") {
+    ladder.set(event);
+    const now = ladder.root.querySelector(`[data-check="${event.check}"]`);
+    if (event.status !== "skipped") ladder.root.scrollTop = now.offsetTop - ladder.root.clientHeight / 3;
+  }
   if (event.type !== "verdict") return;
   verdict.replaceChildren(
     el("p", { class: "actions" }, state(event.verdict, t(event.verdict)), el("span", { class: "soft small" }, t("checksOf", event))),
     ...(say(event.reason) ? [el("p", { class: "small" }, say(event.reason))] : []),
   );
   again.hidden = false;
+  const failed = ladder.firstFailed();
+  if (failed) ladder.root.scrollTop = failed.offsetTop - 8;
 }
 
 function play() {

@@ -129,3 +129,9 @@ def part_name(name: str) -> str:
         "grade": _("Checks"),
     }
     return words.get(name, name)
+
+
+@register.filter
+def has_lines(text: str) -> bool:
+    """Whether it is output rather than a sentence."""
+    return "\n" in text

@@ -26,7 +26,7 @@ const colours = HighlightStyle.define([
 const looks = EditorView.theme({
   "&": { height: "100%", fontSize: "13.5px", color: "var(--ink)", backgroundColor: "var(--paper-raised)" },
   "&.cm-focused": { outline: "none" },
-  ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.6", fontVariantLigatures: "none" },
+  ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.6", fontFeatureSettings: "'calt' 0" },
   ".cm-content": { padding: "12px 0", caretColor: "var(--ink)" },
   ".cm-line": { padding: "0 16px 0 8px" },
   ".cm-gutters": { backgroundColor: "var(--paper-raised)", color: "var(--ink-faint)", border: "none" },

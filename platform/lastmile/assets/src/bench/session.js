@@ -81,7 +81,7 @@ export class Session {
   on_diagnostic(event) {
     this.diagnostics.push(event);
     const place = event.line ? `${event.file}:${event.line}:${event.column}: ` : event.file ? `${event.file}: ` : "";
-    this.log.line(event.at, "diagnostic", `${place}${say(event.message)}`);
+    if (event.tool !== "build") this.log.line(event.at, event.tool, `${place}${say(event.message)}`);
     this.editor?.show(this.diagnostics.map((item) => ({ ...item, message: say(item.message) })));
     this.drawProblems(this.diagnostics);
   }
@@ -105,7 +105,7 @@ export class Session {
     this.last = event;
     this.count?.(event.passed, event.total);
     if (this.verdict) this.drawVerdict(event);
-    const words = `${t(event.verdict)}. ${event.total ? t("checksOf", event) : ""} ${say(event.reason)}`;
+    const words = [t(event.verdict), event.total ? t("checksOf", event) : "", say(event.reason)].filter(Boolean).join(" · ");
     if (!this.quiet) announce(words);
     this.tell(event.verdict, t(event.verdict));
   }
@@ -120,9 +120,10 @@ export class Session {
   drawVerdict(event) {
     this.verdict.hidden = false;
     this.verdict.dataset.status = event.verdict;
+    const ran = event.verdict === "pass" || event.verdict === "fail";
     const figures = [
-      event.total ? t("checksOf", event) : "",
-      event.of ? `${event.points}/${event.of}` : "",
+      ran && event.total ? t("checksOf", event) : "",
+      ran && event.of ? t("points", event) : "",
       event.seconds ? t("seconds", { n: oneDecimal(event.seconds) }) : "",
     ].filter(Boolean);
     this.verdict.replaceChildren(

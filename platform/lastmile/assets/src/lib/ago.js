@@ -11,13 +11,16 @@ const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto", style: "
 const full = new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "medium" });
 const short = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
 
+/** A space between a number and a Han character, as everywhere on the site. */
+const spaced = (text) => text.replace(/(\d)(?=\p{Script=Han})/gu, "$1 ");
+
 export function ago(at, now = Date.now()) {
   const seconds = Math.round((at - now) / 1000);
   const size = Math.abs(seconds);
   for (const [limit, unit, length] of steps) {
-    if (size < limit) return unit === "second" && size < 10 ? relative.format(0, "second") : relative.format(Math.round(seconds / length), unit);
+    if (size < limit) return spaced(relative.format(unit === "second" && size < 10 ? 0 : Math.round(seconds / length), unit));
   }
-  return short.format(at);
+  return spaced(short.format(at));
 }
 
 /** Fills every <time data-ago> below `root`: relative, with the full date in the viewer's zone on hover. */
@@ -25,7 +28,7 @@ export function fillTimes(root = document) {
   for (const node of root.querySelectorAll("time[data-ago]")) {
     const at = new Date(node.dateTime);
     node.textContent = ago(at);
-    node.title = full.format(at);
+    node.title = spaced(full.format(at));
   }
 }
 

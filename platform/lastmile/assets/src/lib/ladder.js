@@ -75,7 +75,7 @@ export class Ladder {
             "dl",
             {},
             row(t("tried"), say(failure.tried)),
-            row(t("saw"), say(failure.saw), "saw"),
+            row(t("saw"), say(failure.saw), say(failure.saw).includes("\n") ? "saw saw-output" : "saw"),
             row(t("expected"), say(failure.expected)),
             failure.command ? el("div", {}, el("dt", {}, t("command")), el("dd", {}, el("code", { class: "command", tabindex: 0 }, failure.command))) : null,
             say(failure.hint) ? el("div", { class: "hint" }, el("dt", {}, t("hint")), el("dd", {}, say(failure.hint))) : null,
