@@ -138,7 +138,8 @@ func (o *operator) reconcile(ctx context.Context, key types.NamespacedName) (wri
 	}
 	for todo := next(w); todo != nil; todo = next(w) {
 		if writes == maxSteps {
-			return 0, errRestless(todo)
+			// our writes do not stick, as with an admission webhook that undoes them: no progress, back off
+			return 0, fmt.Errorf("%d writes in a row and still there is one to do: %s", writes, todo.what)
 		}
 		if err := todo.do(ctx, o.cluster, &w); err != nil {
 			return writes, fmt.Errorf("%s: %w", todo.what, err)

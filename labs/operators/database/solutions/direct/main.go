@@ -8,6 +8,7 @@
 //	children.go    the StatefulSet, Service and record that a Database asks for
 //	status.go      what the Database tells about them
 //	cluster.go     the connection
+//	metrics.go     what is counted, under controller-runtime's names
 package main
 
 import (
@@ -33,8 +34,8 @@ func main() {
 	}
 }
 
-// run works until ctx is done. Nothing that is asked of the API server happens before the workers start, so
-// that no failed request can end the process.
+// run works until ctx is done. Only reflectors and workers talk to the API server, and both try again, so that
+// no failed request can end the process.
 func run(ctx context.Context) error {
 	rules := clientcmd.NewDefaultClientConfigLoadingRules()
 	config, err := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil).ClientConfig()

@@ -34,7 +34,7 @@ func statusOf(w world) databasev1.DatabaseStatus {
 	switch {
 	case len(taken) > 0:
 		progressing.Status, progressing.Reason = metav1.ConditionFalse, databasev1.ReasonNameTaken
-		progressing.Message = strings.Join(taken, " and ") + " of this name belong to somebody else"
+		progressing.Message = "This Database does not control what has its name: " + strings.Join(taken, " and ")
 		ready.Status, ready.Reason, ready.Message = metav1.ConditionFalse, databasev1.ReasonNameTaken, progressing.Message
 	case !complete:
 		progressing.Status, progressing.Reason = metav1.ConditionTrue, databasev1.ReasonRollingOut

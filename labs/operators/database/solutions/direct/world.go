@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -193,9 +192,4 @@ func isNews(err error) bool {
 	return apierrors.IsConflict(err) || apierrors.IsAlreadyExists(err) ||
 		// nothing can be made in a namespace that is being deleted; its Databases will be deleted too
 		apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause)
-}
-
-// errRestless says that our writes do not stick; an admission webhook can cause that.
-func errRestless(s *step) error {
-	return fmt.Errorf("%d writes in a row and still there is one to do: %s", maxSteps, s.what)
 }
