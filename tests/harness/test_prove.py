@@ -1,0 +1,120 @@
+"""The proof of a grader, on the tests' own lab, and what an author is told when it does not hold."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+
+from labs.harness import manifest, mistakes, mutants, proof, prove
+from labs.harness.events import Text
+from labs.harness.manifest import BadManifest, Lab
+from labs.harness.mistakes import Mistake
+from labs.harness.submission import Submission, read_dir
+from labs.harness.verdict import CheckResult, Verdict, Word
+
+MISTAKE = """catches = "ends"
+words = ["exit code 3", "退出码"]
+[why]
+zh = "以为退出码无所谓"
+en = "takes the exit code for a detail"
+"""
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Lab:
+    """The echo lab with one mistake, in a folder of the test's own."""
+    shutil.copytree(Path(__file__).with_name("labs"), tmp_path, dirs_exist_ok=True)
+    folder = tmp_path / "services/echo/mistakes/wrong-code"
+    folder.mkdir(parents=True)
+    main = (tmp_path / "services/echo/solution/main.go").read_text()
+    (folder / "main.go").write_text(main.replace("<-ctx.Done()", "<-ctx.Done()\n\tos.Exit(3)"))
+    (folder / "mistake.toml").write_text(MISTAKE, "utf-8")
+    return manifest.load("services/echo", tmp_path)
+
+
+def verdict(word: Word, **statuses: str) -> Verdict:
+    failure = {"saw": {"zh": "退出码 3", "en": "exit code 3"}}
+    rows = [
+        CheckResult(name, status, 0, failure=failure if status == "failed" else None)  # type: ignore[arg-type]
+        for name, status in statuses.items()
+    ]
+    return Verdict(word, 0, 0, 0, len(rows), 0.0, Text("", ""), rows)
+
+
+def mistake(**changes: object) -> Mistake:
+    base = Mistake("m", "ends", (), ("exit code 3",), Text("", ""), Submission({}))
+    return dataclasses.replace(base, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("made", "found", "said"),
+    [
+        (mistake(), verdict("fail", speaks="passed", ends="failed"), ""),
+        (mistake(), verdict("pass", speaks="passed", ends="passed"), "the verdict is pass"),
+        (mistake(), verdict("error"), "the verdict is error"),
+        (mistake(), verdict("fail", speaks="failed", ends="failed"), "speaks failed first"),
+        (mistake(), verdict("fail", ends="failed", more="failed"), "more failed too"),
+        (mistake(also=("more",)), verdict("fail", ends="failed", more="failed"), ""),
+        (mistake(), verdict("fail", ends="failed", more="skipped"), ""),
+        (mistake(words=("exit code 4",)), verdict("fail", ends="failed"), "does not say ['exit code 4']"),
+    ],
+)
+def test_a_mistake_is_caught_by_the_check_that_it_names(made: Mistake, found: Verdict, said: str) -> None:
+    wrong = made.judge(found)
+    assert wrong.startswith(said)
+    assert bool(wrong) == bool(said)
+
+
+def test_mistakes_are_laid_over_the_solution(lab: Lab) -> None:
+    [found] = mistakes.load(lab)
+    assert b"os.Exit(3)" in found.submission.files["main.go"]
+    assert "mistake.toml" not in found.submission.files
+
+
+def test_a_mistake_that_names_no_check_is_told(lab: Lab) -> None:
+    file = lab.folder / "mistakes/wrong-code/mistake.toml"
+    file.write_text(file.read_text().replace('"ends"', '"end"'))
+    with pytest.raises(BadManifest, match="mistakes/wrong-code/mistake.toml: catches: is 'end'"):
+        mistakes.load(lab)
+
+
+def test_a_proof_speaks_only_of_what_it_saw(lab: Lab) -> None:
+    kept = proof.empty(lab)
+    kept.mistakes = [proof.Finding("m", note={"zh": "因", "en": "why"})]
+    proof.save(lab, kept)
+    assert proof.load(lab) == kept
+    (lab.folder / "grader.py").write_text("# another grader\n")
+    assert proof.load(lab) is None
+
+
+@pytest.mark.system
+def test_mutants_are_found_applied_and_always_the_same(lab: Lab) -> None:
+    found = mutants.find(lab.folder / "solution")
+    base = read_dir(lab.folder / "solution")
+    assert len({mutant.id for mutant in found}) == len(found) > 3
+    assert all(mutant.apply(base).files["main.go"] != base.files["main.go"] for mutant in found)
+    assert [m.id for m in mutants.find(lab.folder / "solution", 2)] == [
+        m.id for m in mutants.find(lab.folder / "solution", 2)
+    ]
+
+
+@pytest.mark.system
+def test_it_works(lab: Lab) -> None:
+    found = prove.prove(lab, repeat=2)
+    assert [(f.name, f.wrong) for f in found.right] == [("solution", "")]
+    assert [(f.name, f.wrong) for f in found.mistakes] == [("wrong-code", "")]
+    assert [f.wrong for f in found.starter] == [""]
+    assert (found.repeats, found.disagreed) == (2, 0)
+    assert found.mutants_killed >= 1
+    survivor = next(f for f in found.survivors if "drop-defer" in f.name)
+    assert "mutants.toml has no reason" in survivor.wrong
+    assert not found.holds
+
+    rows = [f'[[survivors]]\nid = "{f.name}"\nzh = "等价"\nen = "equivalent"\n' for f in found.survivors]
+    (lab.folder / "mutants.toml").write_text("\n".join(rows), "utf-8")
+    again = prove.prove(lab, ("mutants",))
+    assert again.holds, again.summary()
+    assert again.figures()["mistakes_caught"] == 1, "parts that were not run are kept"

@@ -1,0 +1,91 @@
+"""Order, needs, times and what a check may raise."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labs.harness import manifest
+from labs.harness.checks import CheckFunction, Failed, NotInTime
+from labs.harness.events import Text
+from labs.harness.manifest import Lab
+from labs.harness.runner import OutOfStep, Runner
+
+LAB = manifest.load("services/echo", Path(__file__).with_name("labs"))
+NO = Text("不", "no")
+
+
+def run(
+    speaks: CheckFunction, ends: CheckFunction = lambda lab: None, lab: Lab = LAB, **more: Any
+) -> tuple[list[Any], list[Any]]:
+    told: list[Any] = []
+    Runner(lab, {"speaks": speaks, "ends": ends}, lambda event, **fields: told.append(fields), **more).run(
+        None
+    )
+    return [(fields["check"], fields["status"]) for fields in told], told
+
+
+def fails(lab: object) -> None:
+    raise Failed(tried=NO, saw=NO, expected=NO, hint=NO)
+
+
+def test_it_works() -> None:
+    seen, _ = run(lambda lab: None)
+    assert seen == [("speaks", "running"), ("speaks", "passed"), ("ends", "running"), ("ends", "passed")]
+
+
+def test_what_needs_a_failed_check_is_skipped() -> None:
+    seen, _ = run(fails)
+    assert seen == [("speaks", "running"), ("speaks", "failed"), ("ends", "skipped")]
+
+
+def test_a_wait_that_ran_out_has_failed() -> None:
+    def late(lab: object) -> None:
+        raise NotInTime(Text("没来", "it did not come"))
+
+    _, told = run(late)
+    assert told[1]["failure"]["saw"] == {"zh": "没来", "en": "it did not come"}
+    assert told[1]["failure"]["expected"]["en"] == "Prints ready"
+
+
+def test_any_other_exception_goes_up() -> None:
+    with pytest.raises(ZeroDivisionError):
+        run(lambda lab: 1 / 0)  # type: ignore[arg-type, return-value]
+
+
+def test_a_check_that_catches_everything_is_stopped_too() -> None:
+    def stubborn(lab: object) -> None:
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            try:
+                time.sleep(20)
+            except Exception:  # noqa: BLE001  the point of the test
+                pass
+
+    hurried = dataclasses.replace(
+        LAB, checks=(dataclasses.replace(LAB.checks[0], timeout=0.2), LAB.checks[1])
+    )
+    begun = time.monotonic()
+    seen, told = run(stubborn, lab=hurried)
+    assert time.monotonic() - begun < 5
+    assert seen[1] == ("speaks", "failed")
+    assert "0.2 s" in told[1]["failure"]["saw"]["en"]
+
+
+def test_after_the_deadline_the_rest_is_skipped() -> None:
+    seen, _ = run(lambda lab: None, deadline=time.monotonic() - 1)
+    assert seen == [("speaks", "skipped"), ("ends", "skipped")]
+
+
+def test_only_leaves_the_others_out() -> None:
+    seen, _ = run(lambda lab: None, only=frozenset({"speaks"}))
+    assert seen == [("speaks", "running"), ("speaks", "passed")]
+
+
+def test_lab_toml_and_grader_must_name_the_same_checks() -> None:
+    with pytest.raises(OutOfStep, match="lacks \\['ends'\\] and has \\['other'\\]"):
+        Runner(LAB, {"speaks": fails, "other": fails}, lambda event, **fields: None).verify()
