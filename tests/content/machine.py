@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from sandboxes.controlplane.provider import KUBERNETES_VERSION
@@ -55,8 +57,34 @@ def recorded() -> dict[str, str]:
 
 def steady(text: str) -> str:
     """The text without what differs from run to run: line numbers of grep, ages, order of stderr."""
-    return re.sub(r"[ \t]+$", "", text, flags=re.M).strip()
+    return re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE).strip()
 
 
 def seen(name: str) -> str:
     return (EXAMPLES / name).read_text(encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A control plane in its network namespace, and the environment of somebody who works with it."""
+
+    network: str
+    audit_log: Path
+    env: Mapping[str, str]
+
+    def inside(self, command: list[str | Path]) -> list[str | Path]:
+        return ["nsenter", f"--net={self.network}", "--", *command]
+
+    def run(self, command: list[str | Path], folder: Path, timeout: float = 180.0) -> tuple[int, str]:
+        return run(self.inside(command), folder, self.env, timeout)
+
+    def writes(self, user_agent: str) -> list[str]:
+        """`verb resource` of each write that a program with this user agent has made so far."""
+        found = []
+        for line in self.audit_log.read_text(encoding="utf-8").splitlines():
+            entry = json.loads(line)
+            mine = str(entry.get("userAgent", "")).startswith(user_agent)
+            if mine and entry["verb"] in ("create", "update", "patch", "delete"):
+                resource = entry["objectRef"]
+                found.append(f"{entry['verb']} {resource['resource']}/{resource.get('subresource', '')}")
+        return found

@@ -15,9 +15,13 @@ CONTENT = ROOT / "content"
 EXAMPLES = CONTENT / "examples"
 LANGUAGES = ("zh", "en")
 
-_FENCE = re.compile(r"^(?P<ticks>`{3,})(?P<info>[^`\n]*)\n(?P<text>.*?)^(?P=ticks)\s*$", re.M | re.S)
-_CALLOUT = re.compile(r"^::: (?P<kind>\w+) *(?P<title>[^\n]*)\n(?P<text>.*?)^:::\s*$", re.M | re.S)
-_HEADING = re.compile(r"^(?P<level>##+) (?P<title>.*?)(?: \{#(?P<id>[\w-]+)\})?$", re.M)
+_FENCE = re.compile(
+    r"^(?P<ticks>`{3,})(?P<info>[^`\n]*)\n(?P<text>.*?)^(?P=ticks)\s*$", re.MULTILINE | re.DOTALL
+)
+_CALLOUT = re.compile(
+    r"^::: (?P<kind>\w+) *(?P<title>[^\n]*)\n(?P<text>.*?)^:::\s*$", re.MULTILINE | re.DOTALL
+)
+_HEADING = re.compile(r"^(?P<level>##+) (?P<title>.*?)(?: \{#(?P<id>[\w-]+)\})?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)

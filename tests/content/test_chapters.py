@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 import tomllib
 
@@ -77,7 +77,7 @@ def test_the_front_matter_is_complete(chapter: Source) -> None:
     assert front["title"]
     assert front["summary"]
     assert 5 <= front["minutes"] <= 40
-    assert isinstance(front["updated"], datetime.date)
+    assert isinstance(front["updated"], dt.date)
     assert front["interview"]
     cells = {c["id"] for c in tomllib.loads((CONTENT / "skills.toml").read_text())["cells"]}
     assert front["skills"]
@@ -93,7 +93,7 @@ def test_it_renders(chapter: Source) -> None:
     done = render.render(chapter.body, language, content.terms())
     assert done.headings
     assert ":::" not in done.html
-    assert "[[" not in re.sub(r"<pre.*?</pre>|<code>.*?</code>", "", done.html, flags=re.S)
+    assert "[[" not in re.sub(r"<pre.*?</pre>|<code>.*?</code>", "", done.html, flags=re.DOTALL)
 
 
 @each
@@ -115,9 +115,9 @@ def test_a_correction_has_claim_command_and_what_is_seen(chapter: Source) -> Non
     assert corrections
     for correction in corrections:
         assert correction.title
-        languages = re.findall(r"^```(\w+)", correction.text, re.M)
+        languages = re.findall(r"^```(\w+)", correction.text, re.MULTILINE)
         assert languages == ["sh", "text"], correction.title
-        why = re.sub(r"```.*?```", "", correction.text, flags=re.S).strip()
+        why = re.sub(r"```.*?```", "", correction.text, flags=re.DOTALL).strip()
         assert len(why) >= 40, f"{correction.title}: says not why"
 
 

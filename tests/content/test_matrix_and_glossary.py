@@ -63,5 +63,7 @@ def test_the_glossary_has_its_terms_in_both_languages() -> None:
 def test_a_term_is_marked_once_in_a_chapter() -> None:
     for slug in slugs():
         for language in ("zh", "en"):
-            marked = [part.split("]]")[0].split("|")[0] for part in source(slug, language).prose.split("[[")[1:]]
+            marked = [
+                part.split("]]")[0].split("|")[0] for part in source(slug, language).prose.split("[[")[1:]
+            ]
             assert len(marked) == len(set(marked)), f"{language}/{slug}"

@@ -34,8 +34,10 @@ def test_the_linter_sees_what_it_should(text: str, count: int) -> None:
 @pytest.mark.parametrize("chapter", [source(slug, "zh") for slug in slugs()], ids=slugs())
 def test_chapters_keep_the_spacing(chapter: Source) -> None:
     titles = [chapter.front["title"], chapter.front["summary"], *chapter.front["interview"]]
-    captions = [f.attributes["caption"].strip('"') for f in fences_of(chapter.body) if "caption" in f.attributes]
-    callouts = re.sub(r"^::: ?\w*", "", chapter.prose, flags=re.M)
+    captions = [
+        f.attributes["caption"].strip('"') for f in fences_of(chapter.body) if "caption" in f.attributes
+    ]
+    callouts = re.sub(r"^::: ?\w*", "", chapter.prose, flags=re.MULTILINE)
     # ` — ` and `|` are markup; the task list's remark follows the first
     assert problems("\n".join([*titles, *captions, callouts])) == []
 

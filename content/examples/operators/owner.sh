@@ -4,6 +4,6 @@ uid=$(kubectl get site hello -o jsonpath='{.metadata.uid}')
 kubectl -n other create configmap orphan
 kubectl -n other patch configmap orphan --type=merge -p \
   '{"metadata":{"ownerReferences":[{"apiVersion":"web.example.com/v1","kind":"Site","name":"hello","uid":"'$uid'"}]}}'
-kubectl -n other wait --for=delete configmap/orphan --timeout=30s
+kubectl -n other wait --for=delete configmap/orphan --timeout=30s >/dev/null
 kubectl -n other get events -o custom-columns=REASON:.reason,OBJECT:.involvedObject.name
 kubectl delete namespace other --wait=false
