@@ -132,17 +132,22 @@ func (f *finder) ifStatement(n *ast.IfStmt) {
 	f.add("always", n.Cond.Pos(), n.Cond.End(), "true || ("+condition+")")
 }
 
-// statement drops what is done for its effect, keeping the operands used so that it still compiles.
+// unreached keeps a statement from being carried out; its imports and variables stay in use, so it compiles.
+func (f *finder) unreached(kind string, n ast.Stmt) {
+	f.add(kind, n.Pos(), n.End(), "if false { "+f.text(n)+" }")
+}
+
+// statement drops what is done for its effect.
 func (f *finder) statement(statement ast.Stmt) {
 	switch n := statement.(type) {
 	case *ast.ExprStmt:
-		f.add("drop-call", n.Pos(), n.End(), "")
+		f.unreached("drop-call", n)
 	case *ast.DeferStmt:
-		f.add("drop-defer", n.Pos(), n.End(), "")
+		f.unreached("drop-defer", n)
 	case *ast.IncDecStmt:
-		f.add("drop-step", n.Pos(), n.End(), "")
+		f.unreached("drop-step", n)
 	case *ast.RangeStmt:
-		f.add("drop-loop", n.Body.Lbrace+1, n.Body.Rbrace, " break ")
+		f.add("drop-loop", n.Body.Lbrace, n.Body.Lbrace+1, "{ if true { break }; ")
 	case *ast.AssignStmt:
 		f.assignment(n)
 	}
@@ -170,7 +175,8 @@ func (f *finder) clause(n *ast.CaseClause) {
 		f.statement(statement)
 	}
 	if len(n.Body) > 0 && n.List != nil {
-		f.add("drop-case", n.Body[0].Pos(), n.Body[len(n.Body)-1].End(), "")
+		from, to := n.Body[0].Pos(), n.Body[len(n.Body)-1].End()
+		f.add("drop-case", from, to, "if false { "+string(f.source[f.offset(from):f.offset(to)])+" }")
 	}
 }
 

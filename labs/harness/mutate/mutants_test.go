@@ -13,8 +13,9 @@ func TestEachKind(t *testing.T) {
 	cases := []struct{ name, body, kind, want string }{
 		{"negates a condition", "if a == b { c() }", "negate", "if !(a == b) { c() }"},
 		{"skips a branch", "if a { c() }", "never", "if false && (a) { c() }"},
-		{"drops a call", "c()", "drop-call", ""},
-		{"drops a defer", "defer c()", "drop-defer", ""},
+		{"drops a call", "c()", "drop-call", "if false { c() }"},
+		{"drops a defer", "defer c()", "drop-defer", "if false { defer c() }"},
+		{"leaves a loop at once", "for range a { c() }", "drop-loop", "for range a { if true { break };  c() }"},
 		{"drops an assignment", "x.y = c()", "drop-assign", "_ = c()"},
 		{"does not make a call that can fail", "if err := c(); err != nil { return }", "drop-fallible", "if err := error(nil); err != nil { return }"},
 		{"swaps a comparison", "x := a < b; _ = x", "operator", "x := a <= b; _ = x"},
@@ -26,7 +27,7 @@ func TestEachKind(t *testing.T) {
 		{"drops a field", "c(T{A: 1, B: 2})", "drop-element", "c(T{B: 2})"},
 		{"drops the last field", "c(T{A: 1})", "drop-element", "c(T{})"},
 		{"swallows an error", "return a, err", "swallow-error", "return a, error(nil)"},
-		{"empties a case", "switch { case a: c() }", "drop-case", "switch { case a:  }"},
+		{"empties a case", "switch { case a: c() }", "drop-case", "switch { case a: if false { c() } }"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
