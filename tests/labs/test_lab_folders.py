@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from labs.harness import checks, grader, manifest, runner, submission
+from labs.harness import checks, grader, manifest, mutants, runner, submission
 from labs.harness.globs import matches
 from labs.harness.manifest import Lab
 from labs.harness.mistakes import load as load_mistakes
@@ -130,3 +130,9 @@ def test_go_vet_is_content(lab: Lab, name: str) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@by_lab
+def test_each_reason_is_for_a_mutant_that_there_is(lab: Lab) -> None:
+    known = {mutant.id for mutant in mutants.find(lab.folder / "solution")}
+    assert set(mutants.reasons(lab)) <= known

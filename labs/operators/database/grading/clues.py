@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from typing import Any
@@ -51,7 +52,7 @@ def why(db: Db, otherwise: Text) -> Text:
             f"The API server refused {len(refused)} writes, the last: {last}. Read that request's error in "
             "your log first.",
         )
-    told = last_error(db.lab)
+    told = last_error(db.lab, db.name)
     if told:
         return Text(
             f"{otherwise.zh} 日志里最后一个错误：{told}", f"{otherwise.en} The last error in your log: {told}"
@@ -59,11 +60,25 @@ def why(db: Db, otherwise: Text) -> Text:
     return otherwise
 
 
-def last_error(lab: OperatorLab) -> str:
-    """The newest line of the operator's log that looks like an error, at most 300 characters."""
-    lines = [line.text for line in lab.operator.lines[-400:]]
-    found = [text for text in lines if '"error"' in text or "ERROR" in text or "panic:" in text]
-    return found[-1][:300] if found else ""
+def last_error(lab: OperatorLab, about: str = "") -> str:
+    """The newest error in the operator's log that names `about`, at most 300 characters.
+
+    Conflicts are left out: with optimistic concurrency they are part of the day's work.
+    """
+    for line in reversed(lab.operator.lines[-400:]):
+        told = _error_in(line.text) if about in line.text else ""
+        if told and "the object has been modified" not in told:
+            return told[:300]
+    return ""
+
+
+def _error_in(line: str) -> str:
+    """What went wrong according to one line: controller-runtime's JSON, its console format, or a panic."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return line if "ERROR" in line or "panic:" in line else ""
+    return str(entry.get("error") or "") if isinstance(entry, dict) else ""
 
 
 def settle(db: Db, timeout: float = 20.0) -> None:

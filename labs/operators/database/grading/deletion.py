@@ -7,11 +7,11 @@ import time
 from labs.harness.checks import Failed, NotInTime
 from labs.harness.events import Text
 from labs.harness.gate import Fault
-from labs.harness.kube import SERVICES, STATEFULSETS, Kind, Obj
+from labs.harness.kube import SERVICES, STATEFULSETS
 from labs.harness.operator_lab import OperatorLab
 from labs.operators.database.grading.clues import ERRORS, last_error, metric, settle, why
-from labs.operators.database.grading.shape import expect_children, owners
-from labs.operators.database.grading.world import DATABASES, FINALIZER, Db, graded, make, uid_of
+from labs.operators.database.grading.shape import expect_children
+from labs.operators.database.grading.world import DATABASES, FINALIZER, Db, graded, make
 
 HOLD = "grader.example.com/hold"
 GONE_SECONDS = 1.2
@@ -25,12 +25,12 @@ def cleanup(lab: OperatorLab) -> None:
     settle(db)
     db.delete()
     tried = Text(f"删除 {db}", f"deleted {db}")
-    _gone(db, tried)
+    expect_gone(db, tried)
     _no_record(db, tried)
     _after_cleanup[lab.seed] = metric(ERRORS), time.monotonic()
 
 
-def _gone(db: Db, tried: Text, timeout: float = 10.0) -> None:
+def expect_gone(db: Db, tried: Text, timeout: float = 10.0) -> None:
     db.lab.eventually(
         lambda: _finalizers(db),
         want=None,
@@ -185,66 +185,8 @@ def cleanup_retry(lab: OperatorLab) -> None:
         "let the record be deleted, but taking the finalizer away fail twice: the clean-up runs again, "
         "with no record left",
     )
-    _gone(db, again)
+    expect_gone(db, again)
     _no_record(db, again)
-
-
-@graded("garbage")
-def garbage(lab: OperatorLab) -> None:
-    db = make(lab, lab.namespace(), size=1)
-    settle(db)
-    old = {kind: uid_of(lab.kube.find(kind, db.namespace, db.name)) for kind in (STATEFULSETS, SERVICES)}
-    db.delete()
-    tried = Text(
-        "删除 Database，立刻以同名重建；旧的子对象由真正的垃圾回收器处理",
-        "deleted a Database and at once made one of the same name; the old children are the real garbage "
-        "collector's",
-    )
-    _gone(db, tried)
-    new = make(lab, db.namespace, name=db.name)
-    for kind, uid in old.items():
-        _replaced(db, new, kind, uid, tried)
-    expect_children(new, tried)
-    settle(new)
-
-
-def _replaced(db: Db, new: Db, kind: Kind, uid: str, tried: Text) -> None:
-    """The child of that kind is another object than `uid` and belongs to the new Database."""
-
-    def read() -> Obj | None:
-        return db.lab.kube.find(kind, new.namespace, new.name)
-
-    db.lab.eventually(
-        lambda: owners(read()),
-        want=[{"uid": new.uid}],
-        tried=tried,
-        timeout=60.0,
-        command=new.kubectl(kind.kind.lower()),
-        expected=Text(
-            f"旧的 {kind.kind} 被回收，新的 {kind.kind} 属于新的 Database",
-            f"the old {kind.kind} is collected, and a new one belongs to the new Database",
-        ),
-        hint=lambda seen: why(
-            new,
-            Text(
-                f"现在的 {kind.kind} 的 owner 是 {seen}（旧 UID {db.uid}，新 UID {new.uid}）。",
-                f"The {kind.kind} now has owners {seen} (old UID {db.uid}, new UID {new.uid}).",
-            ),
-        ),
-    )
-    if uid_of(read()) == uid:
-        raise Failed(
-            tried=tried,
-            saw=Text(
-                f"{kind.kind} 还是旧的那个，只是换了 owner",
-                f"the {kind.kind} is the old one with a new owner",
-            ),
-            expected=Text("不接手前任的对象", "the predecessor's object is not taken over"),
-            hint=Text(
-                "UID 不同就不是你的：等垃圾回收器删掉它。",
-                "Another UID means it is not yours: wait for the garbage collector.",
-            ),
-        )
 
 
 @graded("sigterm")

@@ -138,57 +138,69 @@ def _content(obj: Obj) -> Obj:
 
 @graded("name-taken")
 def name_taken(lab: OperatorLab) -> None:
-    ns, name = lab.namespace(), lab.name("db")
-    kind = lab.random.choice([SERVICES, STATEFULSETS])
-    old = lab.kube.create(kind, _foreign(kind, ns, name))
-    tried = Text(
-        f"先创建一个不属于任何人的 {kind.kind} {ns}/{name}，再创建同名的 Database",
-        f"created a {kind.kind} {ns}/{name} that nobody owns, then a Database of that name",
+    ns = lab.namespace()
+    lab.kubelet.serve(ns)
+    taken = [
+        (kind, lab.kube.create(kind, _foreign(kind, ns, lab.name("db")))) for kind in (SERVICES, STATEFULSETS)
+    ]
+    foreign = taken[1][1]["metadata"]["name"]
+    lab.kube.wait(STATEFULSETS, ns, foreign, lambda obj: _ready_replicas(obj) == 1)
+    made = [(kind, old, make(lab, ns, name=old["metadata"]["name"], size=1)) for kind, old in taken]
+    for kind, old, db in made:
+        _expect_name_taken(db, kind, old)
+    lab.quiet(
+        0.2,
+        tried=Text("名字一直被占用", "left the names taken"),
+        expected=Text("状态写好之后不再写入", "no more writes once the status says so"),
+        hint=lambda writes: Text(f"还在写：{writes[-1]}", f"It still writes: {writes[-1]}"),
     )
-    db = make(lab, ns, name=name, size=1)
-    lab.eventually(
+    for kind, _, db in made:
+        lab.kube.delete(kind, ns, db.name)
+    for kind, _, db in made:
+        tried = Text(f"删除占用名字的 {kind.kind}", f"deleted the {kind.kind} that held the name")
+        expect_children(db, tried, timeout=6.0)
+        settle(db)
+
+
+def _ready_replicas(obj: Obj | None) -> int:
+    return int(((obj or {}).get("status") or {}).get("readyReplicas", 0))
+
+
+def _expect_name_taken(db: Db, kind: Kind, old: Obj) -> None:
+    tried = Text(
+        f"先创建一个不属于任何人的 {kind.kind} {db}，再创建同名的 Database",
+        f"created a {kind.kind} {db} that nobody owns, then a Database of that name",
+    )
+    want = {"observedGeneration": 1, "Ready": "False NameTaken", "Progressing": "False NameTaken"}
+    if kind is STATEFULSETS:
+        want["readyReplicas"] = 0  # its one ready replica is somebody else's
+    db.lab.eventually(
         db.status,
-        want={
-            "observedGeneration": 1,
-            "readyReplicas": 0,
-            "Ready": "False NameTaken",
-            "Progressing": "False NameTaken",
-        },
+        want=want,
         tried=tried,
         command=db.kubectl("db"),
         expected=Text(
-            "Ready 和 Progressing 都是 False，reason 为 NameTaken",
-            "Ready and Progressing are False, reason NameTaken",
+            "Ready 和 Progressing 都是 False，reason 为 NameTaken；别人的副本不算在内",
+            "Ready and Progressing are False, reason NameTaken, and other people's replicas do not count",
         ),
-        hint=lambda seen: why(db, _adopted(lab, kind, old)),
+        hint=lambda seen: why(db, _adopted(db.lab, kind, old)),
     )
-    _left_alone(lab, kind, old, tried)
-    lab.kube.delete(kind, ns, name)
-    lab.kubelet.serve(ns)
-    expect_children(
-        db, Text(f"删除占用名字的 {kind.kind}", f"deleted the {kind.kind} that held the name"), timeout=6.0
-    )
-    settle(db)
+    _left_alone(db.lab, kind, old, tried)
 
 
 def _foreign(kind: Kind, namespace: str, name: str) -> Obj:
+    """An object of that name which belongs to nobody, with a ready replica if it is a StatefulSet."""
     meta = {"namespace": namespace, "name": name, "labels": {"app": "legacy"}}
     if kind is SERVICES:
-        return {
-            "metadata": meta,
-            "spec": {"clusterIP": "None", "ports": [{"port": 80}], "selector": {"app": "legacy"}},
-        }
-    pod = {
-        "metadata": {"labels": {"app": "legacy"}},
-        "spec": {"containers": [{"name": "database", "image": "legacy"}]},
+        spec: Obj = {"clusterIP": "None", "ports": [{"port": 80}], "selector": {"app": "legacy"}}
+        return {"metadata": meta, "spec": spec}
+    container = {"name": "database", "image": "legacy"}
+    pod = {"metadata": {"labels": {"app": "legacy"}}, "spec": {"containers": [container]}}
+    chosen = {"matchLabels": {"app": "legacy"}}
+    return {
+        "metadata": meta,
+        "spec": {"serviceName": "legacy", "replicas": 1, "selector": chosen, "template": pod},
     }
-    spec = {
-        "serviceName": "legacy",
-        "replicas": 0,
-        "selector": {"matchLabels": {"app": "legacy"}},
-        "template": pod,
-    }
-    return {"metadata": meta, "spec": spec}
 
 
 def _adopted(lab: OperatorLab, kind: Kind, old: Obj) -> Text:

@@ -71,8 +71,7 @@ def _compare(db: Db, seen: Obj) -> Text:
         return Text(
             "Database 还没有状态。要用 Status().Update 或 Status().Patch 写入：普通的 Update 会忽略 status。",
             "The Database has no status. Write it with Status().Update or Status().Patch: a plain Update "
-            "ignores "
-            "it.",
+            "ignores it.",
         )
     if said == db.size != real:
         return Text(

@@ -44,14 +44,15 @@ def retries(lab: OperatorLab) -> None:
         [
             Fault("create", "services", "drop_after_write", count=1),
             Fault("create", "statefulsets", "500", count=2),
+            Fault("create", "configmaps", "503", count=1),
         ],
         lab.seed,
     )
     late = make(lab, db.namespace, size=1)
     tried = Text(
-        "创建 Database：Service 已写入但应答丢失，StatefulSet 的创建失败两次",
+        "创建 Database：Service 已写入但应答丢失，StatefulSet 的创建失败两次，登记记录的创建失败一次",
         "created a Database: the Service was stored but the answer lost, creating the StatefulSet failed "
-        "twice",
+        "twice, creating the record once",
     )
     _survives(late, since, tried)
     expect_children(late, tried)
@@ -64,8 +65,7 @@ def _survives(db: Db, since: int, tried: Text) -> None:
         return Text(
             f"被注入故障的请求：{told}。之后没有再试：把错误从 Reconcile 返回，队列会替你退避重试。",
             f"Requests that were made to fail: {told}. No further attempt came: return the error from "
-            "Reconcile, the "
-            "queue retries with back-off for you.",
+            "Reconcile, the queue retries with back-off for you.",
         )
 
     db.lab.eventually(
