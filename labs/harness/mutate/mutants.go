@@ -134,7 +134,7 @@ func (f *finder) ifStatement(n *ast.IfStmt) {
 
 // unreached keeps a statement from being carried out; its imports and variables stay in use, so it compiles.
 func (f *finder) unreached(kind string, n ast.Stmt) {
-	f.add(kind, n.Pos(), n.End(), "if false { "+f.text(n)+" }")
+	f.addAs(kind, "", n.Pos(), n.End(), "if false { "+f.text(n)+" }")
 }
 
 // statement drops what is done for its effect.
@@ -176,7 +176,7 @@ func (f *finder) clause(n *ast.CaseClause) {
 	}
 	if len(n.Body) > 0 && n.List != nil {
 		from, to := n.Body[0].Pos(), n.Body[len(n.Body)-1].End()
-		f.add("drop-case", from, to, "if false { "+string(f.source[f.offset(from):f.offset(to)])+" }")
+		f.addAs("drop-case", "", from, to, "if false { "+string(f.source[f.offset(from):f.offset(to)])+" }")
 	}
 }
 
@@ -297,10 +297,15 @@ func (f *finder) text(node ast.Node) string {
 }
 
 func (f *finder) add(kind string, from, to token.Pos, replacement string) {
+	f.addAs(kind, replacement, from, to, replacement)
+}
+
+// addAs gives the text that tells mutants of the same kind and place apart in the ID.
+func (f *finder) addAs(kind, tells string, from, to token.Pos, replacement string) {
 	start, end := f.offset(from), f.offset(to)
 	line := f.files.Position(from).Line
 	text := strings.TrimSpace(strings.Split(string(f.source), "\n")[line-1])
-	sum := sha256.Sum256([]byte(text + "\x00" + string(f.source[start:end]) + "\x00" + replacement))
+	sum := sha256.Sum256([]byte(text + "\x00" + string(f.source[start:end]) + "\x00" + tells))
 	id := fmt.Sprintf("%s:%s:%s", f.name, kind, hex.EncodeToString(sum[:4]))
 	f.times[id]++
 	if f.times[id] > 1 {
