@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import stat
 import subprocess
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -27,12 +28,22 @@ class Account:
     gid: int | None = None
 
     def own(self, folder: Path) -> Path:
-        """The folder, made, with mode 0700, and belonging to the account."""
+        """The folder, made, with mode 0700, and belonging to the account. Raises NotStarted: out of its reach."""
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
         if self.uid is not None and self.gid is not None:
             os.chown(folder, self.uid, self.gid)
+            self._let_in(folder.parent)
         return folder
+
+    def _let_in(self, folder: Path) -> None:
+        """Make a folder of ours searchable; one above it that is not stays as it is, and is named."""
+        folder.chmod(folder.stat().st_mode | stat.S_IXGRP | stat.S_IXOTH)
+        for above in folder.parents:
+            if not above.stat().st_mode & stat.S_IXOTH:
+                raise NotStarted(
+                    f"{ACCOUNT} cannot enter {above}: run `chmod a+x {above}`, or set LASTMILE_STATE and LASTMILE_RUN"
+                )
 
 
 def account() -> Account:

@@ -30,6 +30,7 @@ class Program:
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 10.0
+    nice: int = 0
     cwd: Path = Path("/")
 
 
@@ -53,7 +54,7 @@ class Child:
                 group=program.account.gid,
                 extra_groups=[] if program.account.uid is not None else None,
                 start_new_session=True,
-                preexec_fn=_die_with(os.getpid(), program.death_signal),  # noqa: PLW1509 - we start no threads
+                preexec_fn=_prepare(os.getpid(), program.death_signal, program.nice),  # noqa: PLW1509 - we start no threads
             )
 
     @property
@@ -98,8 +99,9 @@ class Child:
         return True
 
 
-def _die_with(parent: int, signal_: signal.Signals) -> Callable[[], None]:
+def _prepare(parent: int, signal_: signal.Signals, nice: int) -> Callable[[], None]:
     def prepare() -> None:
+        os.nice(nice)
         _libc.prctl(PR_SET_PDEATHSIG, int(signal_), 0, 0, 0)
         if os.getppid() != parent:  # it died before the call above
             os._exit(1)

@@ -75,7 +75,7 @@ class Supervisor:
         account = binaries.account()
         postgres = self._begin_postgres(account) if "DATABASE_URL" not in os.environ else None
         redis_ = self._begin_redis(account) if "REDIS_URL" not in os.environ else None
-        pool = self._begin_pool()
+        pool = self._start(programs.pool())
         if postgres is not None:
             with self._step("PostgreSQL"):
                 postgres.wait_ready(lambda: database.is_ready(environment.postgres_socket_dir()), 60.0)
@@ -108,17 +108,10 @@ class Supervisor:
         run_dir().mkdir(parents=True, exist_ok=True)
         return self._start(broker.program(binaries.redis_server(), state_dir() / "redis", socket_, account))
 
-    def _begin_pool(self) -> Child | None:
-        program = programs.pool()
-        if program is None:
-            self.say("  no pool of sandboxes in this checkout: each run starts its own, cold")
-        return self._start(program) if program else None
-
-    def _await_python(self, web: Child, workers: list[Child], pool: Child | None) -> None:
-        if pool is not None:
-            with self._step("pool of sandboxes") as told:
-                pool.wait_ready(_pool_answers, 60.0)
-                told.append(_warm_up())
+    def _await_python(self, web: Child, workers: list[Child], pool: Child) -> None:
+        with self._step("pool of sandboxes") as told:
+            pool.wait_ready(_pool_answers, 60.0)
+            told.append(_warm_up())
         with self._step("site"):
             web.wait_ready(lambda: _site_answers(self.plan), 60.0)
         with self._step(f"{len(workers)} graders"):

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
-import json
+import logging
+from functools import lru_cache
 from typing import Any
 
+from labs.harness import proof
 from labs.harness.manifest import Lab
+
+log = logging.getLogger(__name__)
 
 
 def proof_of(lab: Lab) -> dict[str, Any] | None:
-    """{mistakes, caught, runs, disagreed} of the lab's recorded proof, or None while there is none."""
-    file = lab.folder / "proof.json"
-    if not file.is_file():
-        return None
+    """{mistakes, caught, runs, disagreed, mutants, mutants_killed}; None without a proof of this very grader."""
+    file = lab.folder / proof.FILE
+    return _read(lab, file.stat().st_mtime_ns) if file.is_file() else None
+
+
+@lru_cache(maxsize=64)
+def _read(lab: Lab, _version: int) -> dict[str, Any] | None:
     try:
-        found = json.loads(file.read_text("utf-8"))
-        return {key: int(found[key]) for key in ("mistakes", "caught", "runs", "disagreed")}
+        found = proof.load(lab)
     except (ValueError, KeyError, TypeError):
+        log.exception("%s: its %s cannot be read", lab.slug, proof.FILE)
         return None
+    if found is None:
+        return None
+    figures = found.figures()
+    return {
+        "mistakes": figures["mistakes"],
+        "caught": figures["mistakes_caught"],
+        "runs": figures["repeats"],
+        "disagreed": figures["disagreed"],
+        "mutants": figures["mutants"],
+        "mutants_killed": figures["mutants_killed"],
+    }

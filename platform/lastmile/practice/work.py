@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_LOG_BYTES = 4 << 20
+NEWS_SECONDS = 2.0
 DATABASE_PATIENCE = 120.0
 STOPPING_PATIENCE = 2.0  # a worker that is asked to end leaves the rest to the sweeper
 
@@ -62,6 +63,7 @@ class Attempt:
         self.fenced = False
         self.state = State.BUILDING
         self.run_row: Run | None = None
+        self.told_at = 0.0
         self.events: list[Event] = []
         self.bytes = 0
         self._ended = threading.Event()
@@ -113,8 +115,15 @@ class Attempt:
             return
         if event["type"] != "verdict":
             streams.append(self.claim.run_id, self.claim.attempt, event)
-        if event["type"] == "check" and self.run_row is not None:
-            streams.tell_of(self.run_row, state=str(self.state), check=event["check"], status=event["status"])
+        if event["type"] == "check":
+            self._tell_class(event)
+
+    def _tell_class(self, event: Event) -> None:
+        """Say which check the run is at, but not more often than a person can follow."""
+        now = time.monotonic()
+        if self.run_row is not None and now - self.told_at >= NEWS_SECONDS:
+            self.told_at = now
+            streams.tell_of(self.run_row, state=str(self.state), check=event["check"])
 
     def _keep(self, event: Event) -> bool:
         """Add it to the log, unless it is output beyond what the log holds."""
