@@ -32,6 +32,8 @@ class Cell:
     id: str
     title: Text
     can: Text
+    shown: Text
+    next: Text
     ask: Text
     labs: tuple[str, ...]
     chapters: tuple[str, ...]
@@ -68,6 +70,8 @@ def _cell(row: Row) -> Cell:
         row["id"],
         text_of(row.get("title"), where),
         text_of(row.get("can"), where),
+        text_of(row.get("shown"), where),
+        text_of(row.get("next"), where),
         text_of(row.get("ask"), where),
         tuple(row.get("labs", ())),
         tuple(row.get("chapters", ())),
@@ -80,7 +84,11 @@ def of(user: User) -> Row:
     evidence: dict[str, list[SkillEvidence]] = {}
     for row in SkillEvidence.objects.filter(user=user).select_related("run"):
         evidence.setdefault(row.cell, []).append(row)
-    tried = set(Run.objects.filter(user=user, state="done").exclude(verdict=Outcome.INTERNAL).values_list("lab", flat=True))
+    tried = set(
+        Run.objects.filter(user=user, state="done")
+        .exclude(verdict=Outcome.INTERNAL)
+        .values_list("lab", flat=True)
+    )
     return {
         "levels": [{"id": axis.id, "title": pick(axis.title)} for axis in found.levels],
         "rows": [
@@ -117,6 +125,8 @@ def _cell_row(cell: Cell, level: Axis, evidence: list[SkillEvidence], tried: set
         "level": pick(level.title),
         "title": pick(cell.title),
         "can": pick(cell.can),
+        "counts": pick(cell.shown),
+        "then": pick(cell.next),
         "ask": pick(cell.ask),
         "standing": standing,
         "labs": len(labs),
@@ -129,7 +139,12 @@ def _cell_row(cell: Cell, level: Axis, evidence: list[SkillEvidence], tried: set
 
 
 def _evidence_row(row: SkillEvidence) -> Row:
-    return {"lab": pick(catalog.title(row.run.lab)), "run": row.run, "at": row.at, "url": row.run.get_absolute_url()}
+    return {
+        "lab": pick(catalog.title(row.run.lab)),
+        "run": row.run,
+        "at": row.at,
+        "url": row.run.get_absolute_url(),
+    }
 
 
 def _next(missing: list[Any]) -> Row | None:
@@ -142,7 +157,10 @@ def _next(missing: list[Any]) -> Row | None:
 def _chapters(cell: Cell) -> list[Row]:
     entries = {entry.slug: entry for entry in written()}
     return [
-        {"title": f"{entries[slug].number} {pick(entries[slug].title)}", "url": reverse("chapter", args=[slug])}
+        {
+            "title": f"{entries[slug].number} {pick(entries[slug].title)}",
+            "url": reverse("chapter", args=[slug]),
+        }
         for slug in cell.chapters
         if slug in entries
     ]

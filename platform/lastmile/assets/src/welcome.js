@@ -18,6 +18,7 @@ function apply(event) {
     const now = ladder.root.querySelector(`[data-check="${event.check}"]`);
     if (event.status !== "skipped") ladder.root.scrollTop = now.offsetTop - ladder.root.clientHeight / 3;
   }
+  if (event.type === "state" && event.state !== "done") verdict.replaceChildren(state(event.state, t(event.state)));
   if (event.type !== "verdict") return;
   verdict.replaceChildren(
     el("p", { class: "actions" }, state(event.verdict, t(event.verdict)), el("span", { class: "soft small" }, t("checksOf", event))),
