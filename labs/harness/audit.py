@@ -10,7 +10,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,6 @@ class Entry:
     code: int
     user_agent: str
     uri: str
-    body: Any = field(default=None, compare=False, repr=False)
 
     @property
     def writes(self) -> bool:
@@ -166,5 +165,4 @@ def _entry(raw: dict[str, Any]) -> Entry:
         code=int((raw.get("responseStatus") or {}).get("code", 0)),
         user_agent=raw.get("userAgent", ""),
         uri=raw.get("requestURI", ""),
-        body=raw.get("requestObject"),
     )

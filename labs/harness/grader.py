@@ -62,6 +62,7 @@ def _run(runner: Runner, fixtures: Fixtures, deadline: float) -> CrashedAtStart 
     try:
         runner.run(fixtures.lab)
     except CrashedAtStart as crash:
+        runner.give_up()
         return crash
     return None
 
