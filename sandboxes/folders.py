@@ -75,7 +75,7 @@ def _lives(owner: dict[str, Any]) -> bool:
     pid, started = owner.get("pid"), owner.get("start_time")
     if owner.get("boot_id") != boot_id() or not isinstance(pid, int) or not started:
         return False
-    return start_time(pid) == started
+    return bool(start_time(pid) == started)
 
 
 def _owner(folder: Path) -> dict[str, Any]:

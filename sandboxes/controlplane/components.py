@@ -18,6 +18,12 @@ from sandboxes.jail import MIB, Bind, Command, Limits
 ETCD_PORT, ETCD_PEER_PORT = 2379, 2380
 API_PORT, GATE_PORT, GATE_CONTROL_PORT = 6443, 6444, 6445
 
+# A seed holds what these two hooks write, and each begins with a second of waiting.
+READY_SEEDED = (
+    "/readyz?exclude=poststarthook/rbac/bootstrap-roles"
+    "&exclude=poststarthook/scheduling/bootstrap-system-priority-classes"
+)
+
 _AUDIT_POLICY = Path(__file__).with_name("audit-policy.yaml")
 _PKI = "pki"
 # Without nodes there is nothing for the node, volume and cloud controllers to do, and they cost memory.

@@ -25,11 +25,6 @@ from sandboxes.paths import cache_dir
 KUBERNETES_VERSION = "v1.36.3"
 _BINARIES = ("etcd", "kube-apiserver", "kube-controller-manager")
 _START_SECONDS = 120.0
-# A seed holds what these two hooks write, and each begins with a second of waiting.
-_READY_SEEDED = (
-    "/readyz?exclude=poststarthook/rbac/bootstrap-roles"
-    "&exclude=poststarthook/scheduling/bootstrap-system-priority-classes"
-)
 
 
 class ControlPlaneProvider:
@@ -126,7 +121,7 @@ class _BringUp:
     def run(self, store: Mapping[str, bytes]) -> None:
         """Start everything upon a seed."""
         self._step("etcd", lambda: self._etcd(components.etcd(self.plan, store)))
-        self._step("kube-apiserver", lambda: self._api_server(_READY_SEEDED))
+        self._step("kube-apiserver", lambda: self._api_server(components.READY_SEEDED))
         self._step("kube-controller-manager", self._controller_manager)
 
     def fill(self, objects: list[dict[str, Any]], export: Path) -> Process:

@@ -79,9 +79,13 @@ class ControlPlane:
         if self._undo is None or not self._healthy():
             return False
         try:
-            return self.client().call("GET", "/readyz", timeout=3.0)[0] == 200
+            return self.client().call("GET", components.READY_SEEDED, timeout=3.0)[0] == 200
         except OSError:
             return False
+
+    def standing(self) -> bool:
+        """Whether its processes are there. Unlike `alive` it can be asked while frozen."""
+        return self._undo is not None and self._healthy()
 
     def settle(self, timeout: float = 60.0) -> None:
         """Wait until the controllers work: they have made the default service account. Raises TimeoutError."""

@@ -6,7 +6,7 @@ import logging
 import signal
 import sys
 
-from sandboxes.pool.daemon import Daemon
+from sandboxes.pool.daemon import AlreadyServed, Daemon
 from sandboxes.pool.messages import socket_path
 from sandboxes.providers import provider
 
@@ -16,7 +16,11 @@ def main() -> int:
     daemon = Daemon(socket_path(), provider)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: daemon.stop())
-    daemon.serve()
+    try:
+        daemon.serve()
+    except AlreadyServed as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -31,6 +31,7 @@ class Admission:
         self._memory = memory
         self._turn = threading.Condition()
         self._waiting: list[object] = []
+        self._promised = 0
         self.taken = 0
 
     @property
@@ -39,7 +40,11 @@ class Admission:
             return len(self._waiting)
 
     def enter(self, memory_bytes: int, tell: Callable[[int], None], gone: Callable[[], bool]) -> None:
-        """Wait for a place; `tell` hears each new position (1 is next). Raises Gone when `gone()`."""
+        """Wait for a place; `tell` hears each new position (1 is next). Raises Gone when `gone()`.
+
+        The memory is set aside until `settled`: what has only just been let in does not show in the kernel's
+        figure yet.
+        """
         ticket, told = object(), 0
         with self._turn:
             self._waiting.append(ticket)
@@ -48,6 +53,7 @@ class Admission:
                     position = self._waiting.index(ticket) + 1
                     if position == 1 and self._fits(memory_bytes):
                         self.taken += 1
+                        self._promised += memory_bytes
                         return
                     if position != told:
                         told = position
@@ -60,6 +66,12 @@ class Admission:
                 self._waiting.remove(ticket)
                 self._turn.notify_all()
 
+    def settled(self, memory_bytes: int) -> None:
+        """What was let in stands, or failed to: the kernel's figure now tells the truth about it."""
+        with self._turn:
+            self._promised -= memory_bytes
+            self._turn.notify_all()
+
     def leave(self) -> None:
         with self._turn:
             self.taken -= 1
@@ -69,4 +81,5 @@ class Admission:
         # with nobody else inside there is nothing to wait for
         if self.taken == 0:
             return True
-        return self.taken < self.places and self._memory() - _RESERVED_BYTES > memory_bytes
+        free = self._memory() - _RESERVED_BYTES - self._promised
+        return self.taken < self.places and free > memory_bytes

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import select
 import socket
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from sandboxes import reaper
-from sandboxes.interface import Progress, Sandbox, Spec, StartFailed, Unavailable
+from sandboxes.interface import Progress, Sandbox, Spec, Unavailable
 from sandboxes.pool import messages
 from sandboxes.pool.admission import Admission, Gone, memory_available
 from sandboxes.pool.stock import ProviderOf, Stock
@@ -23,13 +25,36 @@ _SWEEP_SECONDS = 30.0
 
 def _gone(connection: socket.socket) -> bool:
     """Whether the other side has closed. It sends nothing while it waits."""
-    readable, _, _ = select.select([connection], [], [], 0)
-    if not readable:
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
+    if not poll.poll(0):
         return False
     try:
         return not connection.recv(1, socket.MSG_PEEK)
     except OSError:
         return True
+
+
+class AlreadyServed(Exception):
+    """Another daemon of this machine serves the socket."""
+
+
+class _Abandoned(Exception):
+    """Nobody waits any more for what is being started."""
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the folder of the socket. Raises AlreadyServed when another daemon does."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise AlreadyServed(f"another pool serves below {folder}") from error
+        yield
+    finally:
+        os.close(fd)
 
 
 class Daemon:
@@ -46,9 +71,14 @@ class Daemon:
         self._lock = threading.Lock()
 
     def serve(self) -> None:
+        """Raises AlreadyServed when there is a daemon here."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(self.path.parent):
+            self._serve()
+
+    def _serve(self) -> None:
         for name in reaper.sweep():
             log.info("removed what was left behind: %s", name)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.suppress(FileNotFoundError):
             self.path.unlink()
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
@@ -114,7 +144,9 @@ class Daemon:
         if "lease" in message:
             self._lease(connection, messages.read_spec(message["lease"]))
         elif "warm" in message:
-            self.stock.want(messages.read_spec(message["warm"]), int(message["count"]))
+            if type(message["count"]) is not int:
+                raise ValueError("count is a number")
+            self.stock.want(messages.read_spec(message["warm"]), message["count"])
             messages.send(connection, ok=True)
         elif "status" in message:
             messages.send(connection, status=self.status())
@@ -148,10 +180,10 @@ class Daemon:
             self.admission.leave()
 
     def _hold(self, connection: socket.socket, spec: Spec) -> None:
-        sandbox = self.stock.take(spec)
-        warm = sandbox is not None
-        if sandbox is None:
-            sandbox = self._start_cold(connection, spec)
+        try:
+            sandbox, warm = self._obtain(connection, spec)
+        finally:
+            self.admission.settled(spec.memory_bytes)
         if sandbox is None:
             return
         try:
@@ -165,16 +197,26 @@ class Daemon:
             sandbox.close()
             log.info("ended %s", sandbox.handle.id)
 
+    def _obtain(self, connection: socket.socket, spec: Spec) -> tuple[Sandbox | None, bool]:
+        """A spare, or one started now; and whether it was a spare."""
+        spare = self.stock.take(spec)
+        return (spare, True) if spare is not None else (self._start_cold(connection, spec), False)
+
     def _start_cold(self, connection: socket.socket, spec: Spec) -> Sandbox | None:
         def report(progress: Progress) -> None:
+            # the provider cleans up after itself on any failure, and this is one
+            if self._stopping.is_set() or _gone(connection):
+                raise _Abandoned
             with contextlib.suppress(OSError):
                 messages.send(connection, progress=messages.progress_json(progress))
 
         try:
             return self._provider(spec.kind).start(spec, report)
+        except _Abandoned:
+            log.info("nobody waits for this %s any more", spec.kind)
         except Unavailable as error:
             messages.send(connection, error=str(error), unavailable=True)
-        except (StartFailed, ValueError) as error:
-            log.error("%s did not start: %s\n%s", spec.kind, error, getattr(error, "log", ""))
-            messages.send(connection, error=str(error), unavailable=False)
+        except Exception as error:
+            log.exception("%s did not start: %s", spec.kind, getattr(error, "log", ""))
+            messages.send(connection, error=str(error) or type(error).__name__, unavailable=False)
         return None

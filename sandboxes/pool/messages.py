@@ -33,7 +33,10 @@ def receive(connection: socket.socket) -> Iterator[dict[str, Any]]:
     """The messages until the other side closes. Raises ValueError for what is not one."""
     with connection.makefile("rb") as lines:
         while line := lines.readline(_LONGEST_LINE):
-            message = json.loads(line)
+            try:
+                message = json.loads(line)
+            except RecursionError as error:
+                raise ValueError("a message nests too deep") from error
             if not isinstance(message, dict):
                 raise ValueError("a message is a JSON object")
             yield message
@@ -43,8 +46,12 @@ def spec_json(spec: Spec) -> dict[str, Any]:
     return {"kind": spec.kind, "memory_bytes": spec.memory_bytes, "options": dict(spec.options)}
 
 
-def read_spec(value: dict[str, Any]) -> Spec:
-    return Spec(str(value["kind"]), int(value["memory_bytes"]), dict(value.get("options", {})))
+def read_spec(value: Any) -> Spec:
+    """Raises ValueError, KeyError or TypeError for what `spec_json` did not write."""
+    kind, memory, options = value["kind"], value["memory_bytes"], value.get("options", {})
+    if not isinstance(kind, str) or type(memory) is not int or memory < 0 or not isinstance(options, dict):
+        raise ValueError(f"not a spec: {value!r:.200}")
+    return Spec(kind, memory, options)
 
 
 def handle_json(handle: Handle) -> dict[str, Any]:

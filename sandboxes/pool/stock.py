@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from sandboxes.interface import Provider, Sandbox, Spec
+from sandboxes.interface import Progress, Provider, Sandbox, Spec
 from sandboxes.pool.messages import key
 
 log = logging.getLogger("lastmile.pool")
@@ -16,6 +16,11 @@ log = logging.getLogger("lastmile.pool")
 # certificates last two days; a spare that waited for half of one is replaced
 _OLDEST_SECONDS = 12 * 3600.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_LOOK_SECONDS = 5.0
+
+
+class _Closed(Exception):
+    """The stock was closed while a spare was being started."""
 
 
 class ProviderOf(Protocol):
@@ -37,7 +42,13 @@ def _settle(sandbox: Sandbox) -> None:
         method()
 
 
-@dataclass
+def _stands(sandbox: Sandbox) -> bool:
+    """Whether its processes are there, which can be asked of a frozen one too."""
+    method = getattr(sandbox, "standing", None)
+    return method is None or bool(method())
+
+
+@dataclass(eq=False)
 class _Spare:
     sandbox: Sandbox
     since: float = field(default_factory=time.monotonic)
@@ -112,13 +123,15 @@ class Stock:
         pause = _FIRST_PAUSE
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._closed or self._missing() is not None, timeout=60)
+                self._changed.wait_for(
+                    lambda: self._closed or self._missing() is not None, timeout=_LOOK_SECONDS
+                )
                 if self._closed:
                     return
-                old = self._take_old()
+                worn = self._take_worn()
                 spec = self._missing()
                 self.starting = 1 if spec else 0
-            for spare in old:
+            for spare in worn:
                 spare.sandbox.close()
             if spec is None:
                 continue
@@ -129,18 +142,20 @@ class Stock:
                 self._changed.wait_for(lambda: self._closed, timeout=pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    def _take_old(self) -> list[_Spare]:
+    def _take_worn(self) -> list[_Spare]:
+        """Take out the spares that are too old or have died."""
         limit = time.monotonic() - _OLDEST_SECONDS
-        old = [s for group in self._spares.values() for s in group if s.since < limit]
+        worn = []
         for group in self._spares.values():
-            group[:] = [s for s in group if s.since >= limit]
-        return old
+            worn += [s for s in group if s.since < limit or not _stands(s.sandbox)]
+            group[:] = [s for s in group if s not in worn]
+        return worn
 
     def _add(self, spec: Spec) -> bool:
         try:
-            sandbox = self._provider(spec.kind).start(spec, lambda _: None)
-            _settle(sandbox)
-            _freeze(sandbox, True)
+            sandbox = self._start(spec)
+        except _Closed:
+            return False
         except Exception:
             # whatever is wrong with it, the pool itself must go on; leases then start cold and say why
             log.exception("a spare %s did not start", spec.kind)
@@ -154,3 +169,18 @@ class Stock:
                 return True
         sandbox.close()
         return True
+
+    def _start(self, spec: Spec) -> Sandbox:
+        sandbox = self._provider(spec.kind).start(spec, self._go_on)
+        try:
+            _settle(sandbox)
+            _freeze(sandbox, True)
+        except BaseException:
+            sandbox.close()
+            raise
+        return sandbox
+
+    def _go_on(self, progress: Progress) -> None:
+        """Hears each step of a start; a stock that is closed does not wait for the last one."""
+        if self._closed:
+            raise _Closed
