@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 from html import escape
+from typing import Any
 
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
@@ -42,6 +43,7 @@ WORDS = {
         "choose": "Choose one or more",
     },
 }
+Env = MutableMapping[str, Any]
 _TASK = re.compile(r"^\[(?P<mark>[ xX])\]\s+(?P<text>.*)$", re.DOTALL)
 
 
@@ -58,7 +60,7 @@ def transform(state: StateCore) -> None:
     state.tokens = _walk(state.tokens, state.env)
 
 
-def _walk(tokens: Sequence[Token], env: dict[str, object]) -> list[Token]:
+def _walk(tokens: Sequence[Token], env: Env) -> list[Token]:
     out: list[Token] = []
     at = 0
     while at < len(tokens):
@@ -88,24 +90,30 @@ def _close(tokens: Sequence[Token], start: int, kind: str) -> int:
     raise BadContent(f"::: {kind} is not closed")
 
 
-def _words(env: dict[str, object]) -> dict[str, str]:
+def _words(env: Env) -> dict[str, str]:
     return WORDS[str(env["language"])]
 
 
-def _number(env: dict[str, object]) -> int:
+def _number(env: Env) -> int:
     count = int(str(env.get("callouts", 0))) + 1
     env["callouts"] = count
     return count
 
 
-def _note(title: str, inner: list[Token], env: dict[str, object]) -> list[Token]:
+def _note(title: str, inner: list[Token], env: Env) -> list[Token]:
     name = f"n{_number(env)}"
     head = [_html(f'<p class="callout-title" id="{name}">')]
     head += [_inline(title)] if title else [_html(escape(_words(env)["note"]))]
-    return [_html(f'<aside class="margin-note" aria-labelledby="{name}">'), *head, _html("</p>"), *inner, _html("</aside>\n")]
+    return [
+        _html(f'<aside class="margin-note" aria-labelledby="{name}">'),
+        *head,
+        _html("</p>"),
+        *inner,
+        _html("</aside>\n"),
+    ]
 
 
-def _warning(title: str, inner: list[Token], env: dict[str, object]) -> list[Token]:
+def _warning(title: str, inner: list[Token], env: Env) -> list[Token]:
     name = f"n{_number(env)}"
     words = _words(env)
     open_ = f'<aside class="callout callout-warning" aria-labelledby="{name}"><p class="callout-title" id="{name}">'
@@ -113,7 +121,7 @@ def _warning(title: str, inner: list[Token], env: dict[str, object]) -> list[Tok
     return [_html(open_ + label), _inline(title), _html("</p>"), *inner, _html("</aside>\n")]
 
 
-def _correction(title: str, inner: list[Token], env: dict[str, object]) -> list[Token]:
+def _correction(title: str, inner: list[Token], env: Env) -> list[Token]:
     words = _words(env)
     name = f"n{_number(env)}"
     command = _take_fence(inner, "sh")
@@ -131,7 +139,7 @@ def _correction(title: str, inner: list[Token], env: dict[str, object]) -> list[
         if fence:
             out += [_html(f"<dt>{words[label]}</dt><dd>"), fence, _html("</dd>")]
     if inner:
-        out += [_html(f'<dt>{words["why"]}</dt><dd>'), *inner, _html("</dd>")]
+        out += [_html(f"<dt>{words['why']}</dt><dd>"), *inner, _html("</dd>")]
     return [*out, _html("</dl></section>\n")]
 
 
@@ -142,7 +150,7 @@ def _take_fence(tokens: list[Token], language: str) -> Token | None:
     return None
 
 
-def _check(title: str, inner: list[Token], env: dict[str, object]) -> list[Token]:
+def _check(title: str, inner: list[Token], env: Env) -> list[Token]:
     words = _words(env)
     number = _number(env)
     head = [
@@ -155,10 +163,12 @@ def _check(title: str, inner: list[Token], env: dict[str, object]) -> list[Token
     ]
     choices, rest = _choices(inner, env)
     if not choices:
-        body = [_html(f'<details><summary>{words["answer"]}</summary>'), *inner, _html("</details>")]
+        body = [_html(f"<details><summary>{words['answer']}</summary>"), *inner, _html("</details>")]
         return [*head, *body, _html("</section>\n")]
     several = sum(right for right, _, _ in choices) > 1
-    body = [_html(f'<form class="choices"><fieldset><legend class="visually-hidden">{words["choose"]}</legend>')]
+    body = [
+        _html(f'<form class="choices"><fieldset><legend class="visually-hidden">{words["choose"]}</legend>')
+    ]
     for at, (right, text, remark) in enumerate(choices):
         body += _choice(number, at, several, right, text, remark)
     body.append(_html(f'</fieldset><button class="button" type="submit">{words["try"]}</button></form>'))
@@ -187,7 +197,7 @@ def _choice(question: int, at: int, several: bool, right: bool, text: str, remar
     return [*out, _html("</div>")]
 
 
-def _choices(inner: list[Token], env: dict[str, object]) -> tuple[list[tuple[bool, str, str]], list[Token]]:
+def _choices(inner: list[Token], env: Env) -> tuple[list[tuple[bool, str, str]], list[Token]]:
     """The task list at the start of a check, and what follows it; ([], …) when there is none.
 
     A line below the last item that is not indented ends the list, although Markdown's lazy
@@ -195,7 +205,11 @@ def _choices(inner: list[Token], env: dict[str, object]) -> tuple[list[tuple[boo
     """
     if not inner or inner[0].type != "bullet_list_open":
         return [], inner
-    end = next(at for at, token in enumerate(inner) if token.type == "bullet_list_close" and token.level == inner[0].level)
+    end = next(
+        at
+        for at, token in enumerate(inner)
+        if token.type == "bullet_list_close" and token.level == inner[0].level
+    )
     found: list[tuple[bool, str, str]] = []
     rest = inner[end + 1 :]
     for token in inner[:end]:
@@ -210,7 +224,7 @@ def _choices(inner: list[Token], env: dict[str, object]) -> tuple[list[tuple[boo
     return (found, rest) if found else ([], inner)
 
 
-def _split_lazy(token: Token, env: dict[str, object]) -> tuple[str, str]:
+def _split_lazy(token: Token, env: Env) -> tuple[str, str]:
     if token.type != "inline" or not token.map:
         return token.content, ""
     source = str(env["source"]).splitlines()[token.map[0] : token.map[1]]
@@ -219,7 +233,7 @@ def _split_lazy(token: Token, env: dict[str, object]) -> tuple[str, str]:
     return "\n".join(lines[:lazy]), "\n".join(lines[lazy:])
 
 
-def _term(title: str, inner: list[Token], env: dict[str, object]) -> list[Token]:
+def _term(title: str, inner: list[Token], env: Env) -> list[Token]:
     head = _html(f'<aside class="margin-note margin-term" aria-label="{_words(env)["term"]}">')
     return [head, Token("term_card", "", 0, content=title), *inner, _html("</aside>\n")]
 

@@ -16,7 +16,9 @@ from pygments.util import ClassNotFound
 from lastmile.course.content import BadContent
 
 _INFO = re.compile(r"^(?P<language>[\w+-]*)\s*(?:\{(?P<attributes>.*)\})?\s*$")
-_LAB_FILE = re.compile(r"^labs/(?P<lab>[\w-]+/[\w-]+)/(?:starter|solution|mistakes/[\w-]+|solutions/[\w-]+)/(?P<file>.+)$")
+_LAB_FILE = re.compile(
+    r"^labs/(?P<lab>[\w-]+/[\w-]+)/(?:starter|solution|mistakes/[\w-]+|solutions/[\w-]+)/(?P<file>.+)$"
+)
 
 
 @dataclass(frozen=True)
@@ -79,8 +81,12 @@ def _excerpt(text: str, attributes: dict[str, str], where: str) -> str:
 def region(text: str, name: str, where: str = "") -> str:
     """What is between `region NAME` and `endregion NAME`, with common indentation removed."""
     lines = text.splitlines()
-    begin = next((i for i, line in enumerate(lines) if re.search(rf"\bregion {re.escape(name)}\s*$", line)), -1)
-    end = next((i for i, line in enumerate(lines) if re.search(rf"\bendregion {re.escape(name)}\s*$", line)), -1)
+    begin = next(
+        (i for i, line in enumerate(lines) if re.search(rf"\bregion {re.escape(name)}\s*$", line)), -1
+    )
+    end = next(
+        (i for i, line in enumerate(lines) if re.search(rf"\bendregion {re.escape(name)}\s*$", line)), -1
+    )
     if begin < 0 or end <= begin:
         raise BadContent(f"{where}: no region {name}")
     inside = lines[begin + 1 : end]

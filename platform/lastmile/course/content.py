@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -66,7 +66,7 @@ class Chapter:
     title: str
     summary: str
     minutes: int
-    updated: datetime.date | None
+    updated: dt.date | None
     labs: tuple[str, ...]
     skills: tuple[str, ...]
     interview: tuple[str, ...]
@@ -110,7 +110,9 @@ def written(content: Path = CONTENT) -> list[ChapterEntry]:
 
 def terms(content: Path = CONTENT) -> dict[str, Term]:
     return {
-        key: Term(key, text_of(row, f"glossary.toml, {key}"), text_of(row.get("text"), f"glossary.toml, {key}"))
+        key: Term(
+            key, text_of(row, f"glossary.toml, {key}"), text_of(row.get("text"), f"glossary.toml, {key}")
+        )
         for key, row in _read_toml(content / "glossary.toml").items()
     }
 

@@ -18,7 +18,8 @@ CATALOGUE = LOCALE / "zh_Hans" / "LC_MESSAGES" / "django.po"
 _NAMES = {"_", "gettext", "gettext_lazy", "pgettext", "ngettext"}
 _CALL = re.compile(r"""\{%\s*translate\s+"((?:[^"\\]|\\.)*)"\s*(?:as\s+\w+\s*)?%\}""")
 _BLOCK = re.compile(
-    r"\{%\s*blocktranslate\b[^%]*%\}(?P<one>.*?)(?:\{%\s*plural\s*%\}(?P<many>.*?))?\{%\s*endblocktranslate\s*%\}", re.DOTALL
+    r"\{%\s*blocktranslate\b[^%]*%\}(?P<one>.*?)(?:\{%\s*plural\s*%\}(?P<many>.*?))?\{%\s*endblocktranslate\s*%\}",
+    re.DOTALL,
 )
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 

@@ -62,7 +62,9 @@ def track_rows(user: User | None = None) -> list[Row]:
             "number": track.number,
             "title": pick(track.title),
             "summary": pick(track.summary),
-            "chapters": [(entry_row(entry) or {}) | {"read": read.get(entry.slug, 0)} for entry in track.chapters],
+            "chapters": [
+                (entry_row(entry) or {}) | {"read": read.get(entry.slug, 0)} for entry in track.chapters
+            ],
         }
         for track in content.tracks()
     ]
@@ -117,7 +119,13 @@ def _chapter_stop(user: User) -> Stop | None:
         return None
     entry = titles[row.chapter]
     anchor = f"#{row.anchor}" if row.anchor else ""
-    return Stop("chapter", f"{entry.number} {pick(entry.title)}", link("chapter", row.chapter) + anchor, row.at, row.part)
+    return Stop(
+        "chapter",
+        f"{entry.number} {pick(entry.title)}",
+        link("chapter", row.chapter) + anchor,
+        row.at,
+        row.part,
+    )
 
 
 def _lab_stop(user: User) -> Stop | None:

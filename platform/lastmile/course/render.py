@@ -86,7 +86,9 @@ def _markdown() -> MarkdownIt:
     md.add_render_rule("fence", _fence)
     md.add_render_rule("term_link", _term_link)
     md.add_render_rule("term_card", _term_card)
-    md.add_render_rule("table_open", lambda *_: '<div class="table-scroll" tabindex="0" role="group"><table>\n')
+    md.add_render_rule(
+        "table_open", lambda *_: '<div class="table-scroll" tabindex="0" role="group"><table>\n'
+    )
     md.add_render_rule("table_close", lambda *_: "</table></div>\n")
     return md
 
@@ -151,7 +153,9 @@ def term_card(term: Term, language: str) -> str:
     """The names in both languages, the page's own first, and the meaning."""
     own, other = (term.name.zh, term.name.en) if language == "zh" else (term.name.en, term.name.zh)
     other_language = "en" if language == "zh" else "zh-Hans"
-    second = f' <span class="term-other" lang="{other_language}">{escape(other)}</span>' if other != own else ""
+    second = (
+        f' <span class="term-other" lang="{other_language}">{escape(other)}</span>' if other != own else ""
+    )
     meaning = with_code(say(term.text, language))
     return f'<p class="callout-title"><strong>{escape(own)}</strong>{second}</p><p>{meaning}</p>'
 
@@ -184,7 +188,8 @@ def code_figure(block: code.Block, language: str, link: Callable[[str, str], str
         f'<figure class="code" data-language="{escape(block.language)}"><figcaption>'
         f'<span class="{kind}">{escape(name)}</span>{opening}'
         f'<button class="code-copy" type="button" data-copy>{words["copy"]}</button></figcaption>'
-        f'<pre tabindex="0" role="region" aria-label="{escape(name or words["code"])}"><code>{body}</code></pre></figure>\n'
+        f'<pre tabindex="0" role="region" aria-label="{escape(name or words["code"])}">'
+        f"<code>{body}</code></pre></figure>\n"
     )
 
 
@@ -193,7 +198,9 @@ def _diagram(source: str, caption: str, page: Page) -> str:
     if not caption:
         raise BadContent("a mermaid diagram needs a caption")
     return (
-        f'<figure class="diagram" data-diagram><div class="diagram-picture" role="img" aria-label="{escape(caption)}"></div>'
-        f'<figcaption>{escape(caption)}</figcaption><details class="diagram-source"><summary>{words["source"]}</summary>'
+        f'<figure class="diagram" data-diagram>'
+        f'<div class="diagram-picture" role="img" aria-label="{escape(caption)}"></div>'
+        f"<figcaption>{escape(caption)}</figcaption>"
+        f'<details class="diagram-source"><summary>{words["source"]}</summary>'
         f'<pre tabindex="0">{escape(source)}</pre></details></figure>\n'
     )

@@ -17,6 +17,7 @@ from lastmile.course.models import ReadingPosition
 from lastmile.http import AuthedRequest, HttpRequest
 from lastmile.practice import catalog
 from lastmile.practice.models import Run
+from lastmile.problems import pick
 from lastmile.skills import matrix
 
 # mermaid measures text with <style> elements of its own; nothing of a learner's is ever shown in the frame.
@@ -30,10 +31,14 @@ FRAME_POLICY = (
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     if not isinstance(request.user, User):
-        context = {"tracks": pages.track_rows(), "recorded": pages.recorded_verdict(), "labs": len(catalog.everything())}
-        return render(request, "course/welcome.html", context)
+        welcome = {
+            "tracks": pages.track_rows(),
+            "recorded": pages.recorded_verdict(),
+            "labs": len(catalog.everything()),
+        }
+        return render(request, "course/welcome.html", welcome)
     user = request.user
-    context = {
+    context: dict[str, object] = {
         "stop": pages.last_stop(user),
         "matrix": matrix.of(user),
         "tracks": pages.track_rows(user),
@@ -43,7 +48,7 @@ def home(request: HttpRequest) -> HttpResponse:
 
 
 def _run_row(run: Run) -> dict[str, object]:
-    title = pages.pick(catalog.title(run.lab))
+    title = pick(catalog.title(run.lab))
     return {"run": run, "title": title, "status": run.verdict or run.state}
 
 
@@ -63,7 +68,9 @@ def chapter(request: HttpRequest, slug: str) -> HttpResponse:
     text = pages.rendered(found)
     before, after = content.neighbours(slug)
     entry = next(entry for entry in content.written() if entry.slug == slug)
-    track = next(track for track in pages.track_rows() if any(row["slug"] == slug for row in track["chapters"]))
+    track = next(
+        track for track in pages.track_rows() if any(row["slug"] == slug for row in track["chapters"])
+    )
     user = request.user if isinstance(request.user, User) else None
     position = ReadingPosition.objects.filter(user=user, chapter=slug).first() if user else None
     context = {

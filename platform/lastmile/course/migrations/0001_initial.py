@@ -7,7 +7,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -16,18 +15,35 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='ReadingPosition',
+            name="ReadingPosition",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('chapter', models.CharField(max_length=120)),
-                ('anchor', models.CharField(blank=True, default='', max_length=80)),
-                ('part', models.FloatField(default=0)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='reading', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("chapter", models.CharField(max_length=120)),
+                ("anchor", models.CharField(blank=True, default="", max_length=80)),
+                ("part", models.FloatField(default=0)),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="reading",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-at'],
-                'constraints': [models.UniqueConstraint(fields=('user', 'chapter'), name='one_position_per_chapter'), models.CheckConstraint(condition=models.Q(('part__gte', 0), ('part__lte', 1)), name='part_is_a_fraction')],
+                "ordering": ["-at"],
+                "constraints": [
+                    models.UniqueConstraint(fields=("user", "chapter"), name="one_position_per_chapter"),
+                    models.CheckConstraint(
+                        condition=models.Q(("part__gte", 0), ("part__lte", 1)), name="part_is_a_fraction"
+                    ),
+                ],
             },
         ),
     ]

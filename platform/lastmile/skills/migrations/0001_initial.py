@@ -7,28 +7,64 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('practice', '0001_initial'),
+        ("practice", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='SkillEvidence',
+            name="SkillEvidence",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('cell', models.CharField(choices=[('language.junior', 'language.junior'), ('language.senior', 'language.senior'), ('language.architect', 'language.architect'), ('engineering.junior', 'engineering.junior'), ('engineering.senior', 'engineering.senior'), ('engineering.architect', 'engineering.architect'), ('domain.junior', 'domain.junior'), ('domain.senior', 'domain.senior'), ('domain.architect', 'domain.architect')], max_length=40)),
-                ('at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='evidence', to='practice.run')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='evidence', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "cell",
+                    models.CharField(
+                        choices=[
+                            ("language.junior", "language.junior"),
+                            ("language.senior", "language.senior"),
+                            ("language.architect", "language.architect"),
+                            ("engineering.junior", "engineering.junior"),
+                            ("engineering.senior", "engineering.senior"),
+                            ("engineering.architect", "engineering.architect"),
+                            ("domain.junior", "domain.junior"),
+                            ("domain.senior", "domain.senior"),
+                            ("domain.architect", "domain.architect"),
+                        ],
+                        max_length=40,
+                    ),
+                ),
+                ("at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="evidence",
+                        to="practice.run",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="evidence",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-at'],
-                'indexes': [models.Index(fields=['user', 'cell'], name='evidence_by_cell')],
-                'constraints': [models.UniqueConstraint(fields=('user', 'cell', 'run'), name='a_run_shows_a_cell_once')],
+                "ordering": ["-at"],
+                "indexes": [models.Index(fields=["user", "cell"], name="evidence_by_cell")],
+                "constraints": [
+                    models.UniqueConstraint(fields=("user", "cell", "run"), name="a_run_shows_a_cell_once")
+                ],
             },
         ),
     ]
