@@ -1,7 +1,8 @@
-"""The Database operator's grader on the real control plane: the right answer passes, the empty one does not."""
+"""The Database operator's grader on the real control plane: the right answers pass, the empty one does not."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -13,31 +14,52 @@ pytestmark = pytest.mark.system
 LAB = manifest.load("operators/database")
 
 
-def grade(folder: str, seed: int = 1) -> tuple[Verdict, list[dict[str, Any]]]:
+@dataclass(frozen=True)
+class Graded:
+    verdict: Verdict
+    events: list[dict[str, Any]]
+
+    def missed(self) -> list[tuple[str, Any]]:
+        return [(row.check, row.failure) for row in self.verdict.checks if row.status != "passed"]
+
+
+def grade(folder: str, seed: int) -> Graded:
     events: list[dict[str, Any]] = []
     verdict = engine.grade(LAB, submission.read_dir(LAB.folder / folder), events.append, seed=seed)
-    return verdict, events
+    return Graded(verdict, events)
 
 
-def test_it_works() -> None:
-    verdict, _ = grade("solution")
-    missed = [(row.check, row.failure) for row in verdict.checks if row.status != "passed"]
-    assert missed == []
-    assert (verdict.verdict, verdict.points) == ("pass", 100)
+@pytest.fixture(scope="module")
+def solution() -> Graded:
+    return grade("solution", seed=1)
+
+
+def test_it_works(solution: Graded) -> None:
+    assert (solution.missed(), solution.verdict.log) == ([], "")
+    assert (solution.verdict.verdict, solution.verdict.points) == ("pass", 100)
+
+
+def test_an_operator_without_controller_runtime_passes_too() -> None:
+    """It was written from the brief alone, by somebody who never saw the grader."""
+    direct = grade("solutions/direct", seed=2)
+    assert (direct.missed(), direct.verdict.log) == ([], "")
 
 
 def test_the_starter_fails_the_first_check_and_nothing_else_is_tried() -> None:
-    verdict, _ = grade("starter")
+    verdict = grade("starter", seed=3).verdict
     assert verdict.verdict == "fail"
     first, *others = verdict.checks
     assert first.status == "failed"
     assert {row.status for row in others} == {"skipped"}
 
 
-def test_the_time_line_shows_the_operators_writes() -> None:
-    _, events = grade("solution", seed=2)
-    entries = next(event["entries"] for event in events if event["type"] == "timeline")
-    told = " ".join(
-        entry["text"] if isinstance(entry["text"], str) else entry["text"]["en"] for entry in entries
-    )
+def test_the_time_line_shows_the_operators_writes(solution: Graded) -> None:
+    entries = next(event["entries"] for event in solution.events if event["type"] == "timeline")
+    told = " ".join(str(entry["text"]) for entry in entries)
     assert "statefulsets" in told
+
+
+def test_each_step_tells_what_is_tried_in_both_languages(solution: Graded) -> None:
+    steps = [e["text"] for e in solution.events if e["type"] == "step" and e["source"] == "grader"]
+    assert len(steps) > len(LAB.checks)
+    assert all(step["zh"] and step["en"] for step in steps)

@@ -47,7 +47,7 @@ def test_every_text_is_there_in_both_languages(lab: Lab) -> None:
 
 
 @by_lab
-def test_every_check_has_three_levels_of_hints_in_the_order_of_the_checks(lab: Lab) -> None:
+def test_every_check_has_three_levels_of_hints(lab: Lab) -> None:
     for language in LANGUAGES:
         found = hint_levels((lab.folder / "text" / language / "hints.md").read_text("utf-8"))
         assert set(found) == {check.id for check in lab.checks}
