@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from typing import Any
@@ -21,22 +22,34 @@ from labs.operators.database.grading.world import (
 )
 
 METRICS = "http://127.0.0.1:8080/metrics"
+METRICS_BYTES = 4 << 20
+METRICS_SECONDS = 5.0
 TOTAL = "controller_runtime_reconcile_total"
 ERRORS = "controller_runtime_reconcile_errors_total"
 
 
 def metric(name: str) -> float | None:
-    """The sum over all series of a counter; None when the operator does not serve it."""
+    """The sum over all series of a counter; None when the operator does not serve one that can be read."""
     try:
-        answer = httpx.get(METRICS, timeout=5.0, trust_env=False)
-    except httpx.HTTPError:
+        rows = [line for line in _metrics().splitlines() if line.split("{")[0].split(" ")[0] == name]
+        found = [float(row.rsplit(" ", 1)[1]) for row in rows]
+    except (httpx.HTTPError, ValueError, IndexError):
         return None
-    rows = [
-        line.rsplit(" ", 1)[1]
-        for line in answer.text.splitlines()
-        if line.split("{")[0].split(" ")[0] == name
-    ]
-    return sum(float(row) for row in rows) if rows else None
+    total = sum(found)
+    return total if found and math.isfinite(total) else None
+
+
+def _metrics() -> str:
+    """The page, bounded in size and time: the learner's program may serve anything."""
+    deadline = time.monotonic() + METRICS_SECONDS
+    page = b""
+    plain = {"Accept-Encoding": "identity"}  # nothing that unpacks to more than was read
+    with httpx.stream("GET", METRICS, headers=plain, timeout=METRICS_SECONDS, trust_env=False) as answer:
+        for chunk in answer.iter_raw(65536):
+            page += chunk
+            if len(page) > METRICS_BYTES or time.monotonic() > deadline:
+                raise ValueError("the metrics page has no end")
+    return page.decode("utf-8", "replace")
 
 
 def why(db: Db, otherwise: Text) -> Text:
