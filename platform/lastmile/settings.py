@@ -68,6 +68,9 @@ TEMPLATES = [
 ]
 
 DATABASES = {"default": environment.database()}
+# The site answers each request in a thread of its own; a pool spares it a new connection every time.
+if environment.flag("LASTMILE_POOL"):
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 2, "max_size": 16, "timeout": 10}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = environment.redis_url()
 
