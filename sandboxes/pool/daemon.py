@@ -66,6 +66,7 @@ class Daemon:
         self.admission = admission or Admission()
         self.stock = Stock(provider)
         self._stopping = threading.Event()
+        self._wake = os.eventfd(0)
         self._live: set[threading.Thread] = set()
         self._connections: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -79,16 +80,8 @@ class Daemon:
     def _serve(self) -> None:
         for name in reaper.sweep():
             log.info("removed what was left behind: %s", name)
-        with contextlib.suppress(FileNotFoundError):
-            self.path.unlink()
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
-            old = os.umask(0o177)
-            try:
-                listener.bind(str(self.path))
-            finally:
-                os.umask(old)
-            listener.listen(64)
-            listener.settimeout(0.5)
+            self._listen(listener)
             self.stock.start()
             threading.Thread(target=self._sweep, name="sweep", daemon=True).start()
             try:
@@ -97,8 +90,20 @@ class Daemon:
                 self.path.unlink(missing_ok=True)
                 self._end()
 
+    def _listen(self, listener: socket.socket) -> None:
+        """Open the socket under another name first: who finds it is never refused, and never too early."""
+        staging = self.path.with_name(f".{self.path.name}")
+        staging.unlink(missing_ok=True)
+        listener.bind(str(staging))
+        staging.chmod(0o600)
+        listener.listen(64)
+        listener.setblocking(False)
+        staging.rename(self.path)
+
     def stop(self) -> None:
+        """May be called from a signal handler."""
         self._stopping.set()
+        os.eventfd_write(self._wake, 1)
 
     def _sweep(self) -> None:
         while not self._stopping.wait(_SWEEP_SECONDS):
@@ -106,11 +111,21 @@ class Daemon:
                 log.info("removed what was left behind: %s", name)
 
     def _accept(self, listener: socket.socket) -> None:
+        poll = select.poll()
+        poll.register(listener, select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
         while not self._stopping.is_set():
+            poll.poll()
             try:
                 connection, _ = listener.accept()
-            except TimeoutError:
+            except BlockingIOError:
                 continue
+            except OSError as error:
+                # out of descriptors, as a rule: those who are in go on
+                log.warning("a connection could not be taken: %s", error)
+                self._stopping.wait(0.1)
+                continue
+            connection.setblocking(True)
             thread = threading.Thread(target=self._serve_one, args=(connection,), daemon=True)
             with self._lock:
                 self._live.add(thread)
