@@ -80,6 +80,7 @@ def command(
     label: str,
     export: Path | None = None,
     seconds: float = 0.0,
+    cpus: float = 2.0,
 ) -> jail.Command:
     """A shell script over `files`, in a jail that has the Go toolchain and no network."""
     cache = golang.build_cache()
@@ -93,7 +94,7 @@ def command(
         limits=jail.Limits(
             memory_bytes=lab.build.memory_bytes,
             processes=512,
-            cpus=2.0,
+            cpus=cpus,
             wall_seconds=seconds or lab.build.seconds,
             disk_bytes=1024 * MIB,
             output_bytes=MIB,
@@ -123,9 +124,10 @@ def build(lab: Lab, submission: Submission, jails: Jails, into: Path, on_log: On
 
 
 def vet(lab: Lab, submission: Submission, jails: Jails) -> list[Diagnostic]:
-    """What go vet has to say. Runs beside the build and gives way to it. Raises Cancelled, StartFailed."""
-    script = f"exec nice -n 15 go vet {_quoted(lab.build.package)}/..."
-    done = jails.run(command(lab, tree(lab, submission), script, label="vet", seconds=_VET_SECONDS))
+    """What go vet has to say. Runs beside the checks and leaves them most of a machine. Raises as build()."""
+    script = f"exec go vet {_quoted(lab.build.package)}/..."
+    jailed = command(lab, tree(lab, submission), script, label="vet", seconds=_VET_SECONDS, cpus=0.5)
+    done = jails.run(jailed)
     if done.exit_code in (0, None):
         return []
     return parse("vet", done.output.decode("utf-8", "replace"))

@@ -1,6 +1,6 @@
 """From a submission to a verdict. The one way in for the CLI, the site's workers and the proofs.
 
-validate → ( build ∥ lease, grader starts ∥ vet ) → checks → verdict
+validate → ( build ∥ lease, grader starts ) → ( checks ∥ vet ) → verdict
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import secrets
 import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
@@ -27,6 +27,8 @@ from labs.harness.session import Options, Outcome, Session
 from labs.harness.submission import BadSubmission, Submission
 from labs.harness.verdict import CheckResult, Verdict, Word
 from sandboxes import folders
+
+Vet = Callable[[], Future[list[Diagnostic]]]
 
 _USUAL = Options()
 _HEAD_START = 0.8  # seconds that a build has before a sandbox is leased: most mistakes show up sooner
@@ -99,13 +101,12 @@ class _Run:
             undo.callback(jails.close)  # before the pool is joined: what still runs there ends now
             program = folder / "program"
             building = pool.submit(build.build, self.lab, accepted, jails, program, self._build_log)
-            vetting = pool.submit(self._vet, accepted, jails)
-            return self._grade(building, vetting, jails, undo)
+            return self._grade(building, lambda: pool.submit(self._vet, accepted, jails), jails, undo)
 
     def _grade(
         self,
         building: Future[build.Built],
-        vetting: Future[list[Diagnostic]],
+        vet: Vet,
         jails: Jails,
         undo: contextlib.ExitStack,
     ) -> Verdict:
@@ -122,7 +123,7 @@ class _Run:
             assert built.reason is not None
             return self.verdict("error", built.reason)
         self._tell_built(built)
-        outcome = self._check(session, built.program, vetting)
+        outcome = self._check(session, built.program, vet)
         return self._conclude(session, outcome)
 
     def _open(
@@ -143,11 +144,14 @@ class _Run:
         session.start()
         return session
 
-    def _check(self, session: Session, program: Path, vetting: Future[list[Diagnostic]]) -> Outcome:
+    def _check(self, session: Session, program: Path, vet: Vet) -> Outcome:
         program.chmod(0o755)
         self.emitter.emit("state", state="grading")
         begun = time.monotonic()
         session.go(program)
+        session.wait_first(self.lab.limits.seconds)
+        # advice is for later: it must not slow down the build or the first answer
+        vetting = vet()
         vetting.add_done_callback(self._vetted)
         outcome = session.wait(self.lab.limits.seconds + _SPARE_SECONDS)
         self.parts["checks"] = round(time.monotonic() - begun, 3)

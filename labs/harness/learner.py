@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,7 +124,11 @@ class Learner:
             with self._changed:
                 self._changed.wait_for(lambda: self._waiting or self._closed)
             time.sleep(_BATCH_SECONDS)  # gather a batch: an event for each line would flood the stream
-            self._flush()
+            try:
+                self._flush()
+            except Exception:  # noqa: BLE001  a sink that fails ends the run at once
+                self._on.broken(traceback.format_exc())
+                return
 
     def _flush(self) -> None:
         with self._changed:

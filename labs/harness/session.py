@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import sys
 import threading
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import httpx
 
 from labs.harness.events import Emitter, Text
-from labs.harness.jails import Cancelled, Jails
+from labs.harness.jails import Jails
 from labs.harness.learner import Callbacks, Learner
 from labs.harness.manifest import LABS, Lab
 from labs.harness.process import Exit
@@ -101,6 +102,11 @@ class Session:
         self._program = program
         self._send("go")
 
+    def wait_first(self, timeout: float) -> None:
+        """Until a check has a result, or the grader has ended."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.results or self._outcome is not None, timeout)
+
     def wait(self, timeout: float) -> Outcome:
         """How it ended; a grader that takes longer is broken."""
         with self._changed:
@@ -168,8 +174,8 @@ class Session:
                 self._handle(decode(line, FROM_GRADER))
         except BrokenProtocol as error:
             self._break(f"the grader broke the protocol: {error}")
-        except (StartFailed, Cancelled) as error:
-            self._break(f"{type(error).__name__}: {error}")
+        except Exception:  # noqa: BLE001  also a sink that fails: the run must end, not wait for its deadline
+            self._break(traceback.format_exc())
 
     def _handle(self, message: Message) -> None:
         kind = message["type"]
@@ -192,6 +198,8 @@ class Session:
         if name == "check":
             self._check(fields)
         self._emitter.emit(name, **fields)
+        with self._changed:
+            self._changed.notify_all()
 
     def _check(self, fields: dict[str, Any]) -> None:
         ids = {check.id for check in self._lab.checks}

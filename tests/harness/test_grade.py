@@ -217,3 +217,15 @@ def test_nothing_is_left_behind() -> None:
     assert ours == []
     children = Path(f"/proc/self/task/{threading.get_native_id()}/children").read_text().split()
     assert [pid for pid in children if "keeper" in Path(f"/proc/{pid}/cmdline").read_text()] == []
+
+
+def test_a_log_that_cannot_be_written_ends_the_run_at_once() -> None:
+    def broken(event: Event) -> None:
+        if event["type"] in ("check", "log"):
+            raise ConnectionError("the broker is gone")
+
+    begun = time.monotonic()
+    verdict = engine.grade(LAB, SOLUTION, broken)
+    assert verdict.verdict == "internal"
+    assert "the broker is gone" in verdict.log
+    assert time.monotonic() - begun < 15
