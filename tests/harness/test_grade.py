@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -229,3 +231,34 @@ def test_a_log_that_cannot_be_written_ends_the_run_at_once() -> None:
     assert verdict.verdict == "internal"
     assert "the broker is gone" in verdict.log
     assert time.monotonic() - begun < 15
+
+
+def test_killed_with_9_it_leaves_nothing_running(tmp_path: Path) -> None:
+    root = Path(__file__).parents[2]
+    script = """
+import sys
+from pathlib import Path
+from labs.harness import engine, manifest
+from labs.harness.submission import Submission
+lab = manifest.load("services/echo", Path(sys.argv[1]))
+main = b'package main\\nimport ("os"; "time")\\nfunc main() { os.Stdout.WriteString("up\\\\n"); time.Sleep(time.Hour) }\\n'
+engine.grade(lab, Submission({"main.go": main}), lambda e: print(e["type"], e.get("text"), flush=True))
+"""
+    argv = [sys.executable, "-c", script, str(Path(__file__).with_name("labs"))]
+    environment = {**os.environ, "PYTHONPATH": str(root), "LASTMILE_RUN": str(tmp_path)}
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        while not process.stdout.readline().startswith("log up"):
+            assert process.poll() is None
+        started = descendants(process.pid)
+        assert len(started) >= 4, "keepers, bubblewrap, the grader and the program"
+        process.kill()
+    deadline = time.monotonic() + 20
+    while left := [pid for pid in started if Path(f"/proc/{pid}").exists()]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
+def descendants(pid: int) -> list[int]:
+    children = [int(p) for f in Path(f"/proc/{pid}/task").glob("*/children") for p in f.read_text().split()]
+    return children + [below for child in children for below in descendants(child)]
