@@ -26,6 +26,8 @@ const editor = new Editor($("[data-editor]"), $("[data-files]"), data.files, {
   change: () => drafts?.changed(),
   submit: () => submit(),
 });
+const deleteButton = $("[data-delete]");
+editor.on.open = () => queueMicrotask(() => (deleteButton.hidden = !editor.ownFile()));
 const drafts = new Drafts(editor, data, $("[data-saved]"));
 
 const wanted = new URLSearchParams(location.search).get("file");
@@ -130,15 +132,39 @@ pane.addEventListener("drop", (event) => {
   submit(event.dataTransfer.files[0]);
 });
 
-const resetDialog = $("#reset-dialog");
-$("[data-reset]").addEventListener("click", () => {
-  resetDialog.returnValue = "";
-  resetDialog.showModal();
+$("[data-reset]").addEventListener("click", async () => {
+  const answer = await asked($("#reset-dialog"));
+  const chosen = { file: [editor.current], all: editor.files.map((file) => file.path) }[answer] ?? [];
+  for (const file of editor.files.filter((each) => each.editable && chosen.includes(each.path))) {
+    if (file.starter) editor.replace({ [file.path]: file.starter });
+    else editor.remove(file.path);
+  }
 });
-resetDialog.addEventListener("close", () => {
-  const chosen = { file: [editor.current], all: data.files.map((file) => file.path) }[resetDialog.returnValue];
-  if (!chosen) return;
-  editor.replace(Object.fromEntries(data.files.filter((file) => chosen.includes(file.path)).map((file) => [file.path, file.starter])));
+
+/** Opens a dialog; resolves to the value of the button that closed it. */
+function asked(dialog) {
+  dialog.returnValue = "";
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue), { once: true }));
+}
+
+const name = $("#add-name");
+$("[data-add]").addEventListener("click", async () => {
+  name.value = "";
+  const answer = await asked($("#add-dialog"));
+  const path = name.value.trim().replace(/^\.?\//, "");
+  if (answer !== "yes" || !path) return;
+  if (editor.has(path)) editor.open(path);
+  else editor.add(path);
+});
+name.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter") return;
+  event.preventDefault();
+  $("#add-dialog").close("yes");
+});
+deleteButton.addEventListener("click", async () => {
+  $("[data-delete-name]").textContent = editor.current;
+  if ((await asked($("#delete-dialog"))) === "yes") editor.remove(editor.current);
 });
 
 if (data.run) {

@@ -159,6 +159,7 @@ export class Editor {
 
   open(path, line = 0) {
     if (!this.states.has(path)) return;
+    this.on.open?.(path);
     if (this.current) this.states.set(this.current, this.view.state);
     this.current = path;
     this.view.setState(this.states.get(path));
@@ -170,6 +171,37 @@ export class Editor {
     this.view.focus();
   }
 
+  /** A new file of the learner's own; opens it. */
+  add(path, text = path.endsWith(".go") ? "package main\n" : "") {
+    const file = { path, text, starter: null, editable: true };
+    this.files.push(file);
+    this.states.set(path, this.state(file));
+    this.open(path);
+    this.on.change();
+  }
+
+  /** Takes away a file that the starter does not have. */
+  remove(path) {
+    this.files = this.files.filter((file) => file.path !== path);
+    this.states.delete(path);
+    if (this.current === path) {
+      this.current = null;
+      this.open(this.files[0].path);
+    }
+    this.drawTabs();
+    this.on.change();
+  }
+
+  has(path) {
+    return this.states.has(path);
+  }
+
+  /** Whether the open file is the learner's own, so that it may be deleted. */
+  ownFile() {
+    const file = this.files.find((each) => each.path === this.current);
+    return Boolean(file?.editable) && !file.starter;
+  }
+
   /** The editable files as {path: text}. */
   texts() {
     return Object.fromEntries(this.files.filter((file) => file.editable).map((file) => [file.path, this.states.get(file.path).doc.toString()]));
@@ -179,16 +211,15 @@ export class Editor {
   replace(texts) {
     for (const [path, text] of Object.entries(texts)) {
       const file = this.files.find((each) => each.path === path);
-      if (!file?.editable) continue;
+      if (!file) {
+        this.add(path, text);
+        continue;
+      }
+      if (!file.editable) continue;
       if (path === this.current) this.view.dispatch({ changes: { from: 0, to: this.view.state.doc.length, insert: text } });
       else this.states.set(path, this.state(file, text));
     }
     this.on.change();
-  }
-
-  isStarter() {
-    const texts = this.texts();
-    return this.files.every((file) => !file.editable || texts[file.path] === file.starter);
   }
 
   /** Shows what gofmt, vet and the compiler said: in the line, in the gutter, and as a count on the tab. */

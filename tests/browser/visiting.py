@@ -1,0 +1,36 @@
+"""Somebody who looks at the course with a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from playwright.sync_api import BrowserContext, Page
+
+
+@dataclass
+class Visitor:
+    """Somebody with a browser. `errors` gathers what pages complain of on the console."""
+
+    context: BrowserContext
+    page: Page
+    base: str
+    errors: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> None:
+        answer = self.page.goto(self.base + path)
+        assert answer is not None
+        assert answer.status == 200, f"{path}: {answer.status}"
+
+    def sign_in(self, name: str) -> None:
+        self.page.goto(f"{self.base}/accounts/sign-in/")
+        self.page.fill("#id_username", name)
+        self.page.fill("#id_password", f"demo-{name}")
+        self.page.press("#id_password", "Enter")
+        self.page.wait_for_url(f"{self.base}/")
+
+    def scroll_width(self) -> int:
+        return int(self.page.evaluate("document.documentElement.scrollWidth"))
+
+
+Visit = Callable[..., Visitor]
