@@ -15,6 +15,7 @@ from labs.operators.database.grading.world import DATABASES, FINALIZER, Db, grad
 
 HOLD = "grader.example.com/hold"
 GONE_SECONDS = 1.2
+HELD_SECONDS = 0.5
 # The window of "gone" opens when "cleanup" is done and goes on during "held": waiting once is enough.
 _after_cleanup: dict[int, tuple[float | None, float]] = {}
 
@@ -98,23 +99,27 @@ def held(lab: OperatorLab) -> None:
         expected=Text("移除 finalizer 后停止写入", "no more writes after that"),
         hint=lambda writes: Text(f"还在写：{writes[-1]}", f"It still writes: {writes[-1]}"),
     )
+    begin = lab.audit.mark()  # before the changes: a wrong write may come at once
     lab.kube.delete(SERVICES, db.namespace, db.name)
     db.annotate(STATEFULSETS, "team.example.com/note", lab.name("poke"))
-    lab.no_writes(
-        0.5,
-        tried=Text(
-            "在它被挂住期间删除 Service、改动 StatefulSet",
-            "while it was held, deleted its Service and changed its StatefulSet",
-        ),
-        expected=Text(
-            "正在删除的 Database 不再被写，子对象和记录也不恢复",
-            "nothing is written for a Database that is being deleted: no child, no record comes back",
-        ),
-        hint=lambda writes: Text(
-            f"看到 {writes[0]}：有 deletionTimestamp、又没有你的 finalizer 时直接返回。",
-            f"Saw {writes[0]}: with a deletionTimestamp and without your finalizer, return at once.",
-        ),
-    )
+    time.sleep(HELD_SECONDS)
+    writes = lab.audit.writes(begin)
+    if writes:
+        lab.fail_writes(
+            writes,
+            tried=Text(
+                "在它被挂住期间删除 Service、改动 StatefulSet",
+                "while it was held, deleted its Service and changed its StatefulSet",
+            ),
+            expected=Text(
+                "正在删除的 Database 不再被写，子对象和记录也不恢复",
+                "nothing is written for a Database that is being deleted: no child, no record comes back",
+            ),
+            hint=Text(
+                f"看到 {writes[0]}：有 deletionTimestamp、又没有你的 finalizer 时直接返回。",
+                f"Saw {writes[0]}: with a deletionTimestamp and without your finalizer, return at once.",
+            ),
+        )
     lab.kube.patch(DATABASES, db.namespace, db.name, {"metadata": {"finalizers": None}})
 
 

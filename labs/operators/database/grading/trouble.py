@@ -44,18 +44,38 @@ def retries(lab: OperatorLab) -> None:
         [
             Fault("create", "services", "drop_after_write", count=1),
             Fault("create", "statefulsets", "500", count=2),
-            Fault("create", "configmaps", "503", count=1),
+            Fault("write", "configmaps", "503"),
         ],
         lab.seed,
     )
     late = make(lab, db.namespace, size=1)
     tried = Text(
-        "创建 Database：Service 已写入但应答丢失，StatefulSet 的创建失败两次，登记记录的创建失败一次",
+        "创建 Database：Service 已写入但应答丢失，StatefulSet 的创建失败两次，登记记录一直写不进去，直到一切平静下来",
         "created a Database: the Service was stored but the answer lost, creating the StatefulSet failed "
-        "twice, creating the record once",
+        "twice, and the record could not be written until all was calm",
     )
+    _wait_calm(late, tried)
+    lab.gate.clear()
     _survives(late, since, tried)
     expect_children(late, tried)
+
+
+def _wait_calm(db: Db, tried: Text) -> None:
+    """The StatefulSet is ready and changes no more: from now on no event helps the operator along."""
+    db.lab.eventually(
+        lambda: ((db.statefulset() or {}).get("status") or {}).get("readyReplicas", 0),
+        want=db.size,
+        timeout=12.0,
+        tried=tried,
+        expected=Text("StatefulSet 创建成功", "the StatefulSet is made all the same"),
+        hint=lambda seen: why(db, Text("失败两次之后没有再试。", "No attempt came after two failures.")),
+    )
+    db.lab.quiet(
+        0.2,
+        tried=tried,
+        expected=Text("状态写好之后不再写入", "no more writes than are needed"),
+        hint=lambda writes: Text(f"还在写：{writes[-1]}", f"It still writes: {writes[-1]}"),
+    )
 
 
 def _survives(db: Db, since: int, tried: Text) -> None:
