@@ -41,16 +41,20 @@ class Mutant:
         return f"{self.file}:{self.line} {self.kind}: {was!r} → {now!r}"
 
 
-def find(folder: Path, limit: int = 0) -> list[Mutant]:
-    """The mutants of a solution's folder; at most `limit` of them, always the same choice, in file order."""
+def find(folder: Path) -> list[Mutant]:
+    """The mutants of a solution's folder, in file order."""
     if not _TOOL.done():
         _TOOL.run(lambda _text: None)
     done = subprocess.run([_TOOL.path, folder], capture_output=True, check=True, timeout=60)
-    found = [Mutant(**json.loads(line)) for line in done.stdout.splitlines()]
-    if limit and len(found) > limit:
-        chosen = {m.id for m in sorted(found, key=lambda m: hashlib.sha256(m.id.encode()).digest())[:limit]}
-        found = [mutant for mutant in found if mutant.id in chosen]
-    return found
+    return [Mutant(**json.loads(line)) for line in done.stdout.splitlines()]
+
+
+def sample(found: list[Mutant], limit: int) -> list[Mutant]:
+    """At most `limit` of them (0: all), always the same choice, in the same order."""
+    if not limit:
+        return found
+    drawn = sorted(found, key=lambda mutant: hashlib.sha256(mutant.id.encode()).digest())[:limit]
+    return [mutant for mutant in found if mutant in drawn]
 
 
 def reasons(lab: Lab) -> dict[str, Text]:

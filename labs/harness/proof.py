@@ -28,7 +28,10 @@ class Finding:
 
 @dataclass
 class Proof:
-    """`survivors` are mutants that passed; each has its reason in `note`, or is `wrong`."""
+    """`survivors` are mutants that passed; each has its reason in `note`, or is `wrong`.
+
+    `mutants_found` of them are known; where fewer were run, it was a fixed choice among them.
+    """
 
     lab: str
     grader: str
@@ -36,6 +39,7 @@ class Proof:
     starter: list[Finding] = field(default_factory=list)
     right: list[Finding] = field(default_factory=list)
     mistakes: list[Finding] = field(default_factory=list)
+    mutants_found: int = 0
     mutants_killed: int = 0
     mutants_not_compiling: int = 0
     survivors: list[Finding] = field(default_factory=list)
@@ -79,6 +83,7 @@ class Proof:
             f"  right solutions pass:     {sum(not f.wrong for f in self.right)} of {n['right']}",
             f"  mistakes caught:          {n['mistakes_caught']} of {n['mistakes']}",
             f"  mutants killed:           {n['mutants_killed']} of {n['mutants']}{left}",
+            f"  mutants known:            {self.mutants_found}",
             f"  repeated runs disagreed:  {n['disagreed']} of {n['repeats']}",
         ]
         return "\n".join(lines + [f"  ✗ {finding.name}: {finding.wrong}" for finding in self.wrong])

@@ -51,7 +51,7 @@ def prove(
 ) -> Proof:
     """Run the named parts and answer what was found.
 
-    Without `match` and `limit` it is kept as proof.json; parts that were not run are taken from the
+    Without `match` it is kept as proof.json; parts that were not run are taken from the
     kept proof while it still speaks of the same grader and solution.
     """
     prover = _Prover(lab, jobs, match, say, cancel or threading.Event())
@@ -65,7 +65,7 @@ def prove(
     if "repeat" in parts:
         prover.repeat(found, repeat)
     found.parts = [part for part in PARTS if part in parts or part in found.parts]
-    if not match and not limit:
+    if not match:
         proof.save(lab, found)
     return found
 
@@ -90,8 +90,9 @@ class _Prover:
 
     def mutants(self, found: Proof, limit: int) -> None:
         base = accept(self.lab, read_dir(self.lab.folder / "solution"))
-        chosen = [m for m in mutants.find(self.lab.folder / "solution", limit) if self.match in m.id]
-        chosen = [mutant for mutant in chosen if mutant.file in base.files]
+        known = [m for m in mutants.find(self.lab.folder / "solution") if m.file in base.files]
+        chosen = [mutant for mutant in mutants.sample(known, limit) if self.match in mutant.id]
+        found.mutants_found = len(known)
         reasons = mutants.reasons(self.lab)
         found.mutants_killed = found.mutants_not_compiling = 0
         found.survivors, found.undecided = [], []
