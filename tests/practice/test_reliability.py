@@ -107,6 +107,21 @@ def test_postgresql_is_restarted_while_grading(stack: Stack, owner: httpx.Client
     assert len(stack.rows("SELECT 1 FROM practice_runlog WHERE run_id = %s", answer["id"])) == 1
 
 
+def test_the_broker_is_restarted_while_grading(stack: Stack, owner: httpx.Client) -> None:
+    answer = stack.submit(owner, "slow").json()
+    eventually(lambda: _grading(stack, answer["id"]))
+    events = follow(owner, answer["events_url"])
+    seen = [next(e for e in events if e[1] == "check")]
+    stack.stop("redis")
+    stack.gate.touch()
+    assert stack.finished(answer["id"])["verdict"] == "pass"
+    stack.start_redis()
+    seen += list(events)
+    numbers = [int(id_.partition("-")[2]) for id_, event, _ in seen if event != "end"]
+    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+    assert [event for _, event, _ in seen][-2:] == ["verdict", "end"]
+
+
 def test_a_late_second_verdict_is_dropped(stack: Stack, owner: httpx.Client) -> None:
     answer = stack.submit(owner, "slow").json()
     eventually(lambda: _grading(stack, answer["id"]))

@@ -55,6 +55,9 @@ def append(run_id: UUID | str, attempt: int, event: Event) -> bool:
         pipe.xadd(key, fields, id=f"{event['seq']}-0", maxlen=KEEP_EVENTS, approximate=True)
         pipe.expire(key, KEEP_SECONDS)
         pipe.execute()
+    except redis.ResponseError as error:
+        # An earlier try had arrived after all; only its answer was lost.
+        return "equal or smaller" in str(error)
     except redis.RedisError as error:
         log.warning("event %s of run %s was not sent: %s", event["seq"], run_id, error)
         return False

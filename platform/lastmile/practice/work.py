@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 MAX_LOG_BYTES = 4 << 20
 NEWS_SECONDS = 2.0
+AWAY_SECONDS = 1.0
 DATABASE_PATIENCE = 120.0
 STOPPING_PATIENCE = 2.0  # a worker that is asked to end leaves the rest to the sweeper
 
@@ -64,6 +65,9 @@ class Attempt:
         self.state = State.BUILDING
         self.run_row: Run | None = None
         self.told_at = 0.0
+        self.sent = 0
+        self.away_until = 0.0
+        self._order = threading.Lock()
         self.events: list[Event] = []
         self.bytes = 0
         self._ended = threading.Event()
@@ -111,12 +115,23 @@ class Attempt:
         if event["type"] == "state" and event["state"] in State.values:
             self._move(State(event["state"]))
         event = streams.clean(event)
-        if not self._keep(event):
-            return
-        if event["type"] != "verdict":
-            streams.append(self.claim.run_id, self.claim.attempt, event)
+        with self._order:
+            if self._keep(event):
+                self._forward()
         if event["type"] == "check":
             self._tell_class(event)
+
+    def _forward(self, settled: bool = False) -> None:
+        """Send what was not sent yet, in order; while Redis is away it waits in `events`."""
+        if time.monotonic() < self.away_until and not settled:
+            return
+        for event in self.events[self.sent :]:
+            if event["type"] == "verdict" and not settled:
+                return
+            if not streams.append(self.claim.run_id, self.claim.attempt, event):
+                self.away_until = time.monotonic() + AWAY_SECONDS
+                return
+            self.sent += 1
 
     def _tell_class(self, event: Event) -> None:
         """Say which check the run is at, but not more often than a person can follow."""
@@ -153,9 +168,8 @@ class Attempt:
                 "run %s: the verdict of attempt %s came late and was dropped", claim.run_id, claim.attempt
             )
             return "overtaken"
-        for event in self.events[-1:]:
-            if run.is_done and event["type"] == "verdict":
-                streams.append(claim.run_id, claim.attempt, event)
+        if run.is_done:
+            self._forward(settled=True)
         streams.tell_of(run)
         return run.verdict or "again"
 
