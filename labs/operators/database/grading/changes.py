@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from labs.harness.checks import Failed
 from labs.harness.events import Text
 from labs.harness.kube import SERVICES, STATEFULSETS, Obj
@@ -22,6 +24,7 @@ from labs.operators.database.grading.world import (
 )
 
 STRANGER = "team.example.com/note"
+QUIET_SECONDS = 1.5
 
 
 @graded("scale")
@@ -217,23 +220,18 @@ def quiet(lab: OperatorLab) -> None:
         "给 Database 和两个子对象各加一条注解，观察 1.5 秒",
         "annotated the Database and both children, then watched for 1.5 seconds",
     )
-    seconds = 1.5
-    lab.no_writes(
-        seconds,
-        tried=tried,
-        expected=Text("没有任何写请求", "not one write request"),
-        hint=lambda writes: Text(
-            f"注解触发了 Reconcile，于是有了 {writes[0]}：内容没有差别时不要写，空的 patch 也算写。",
-            f"The annotation led to a Reconcile, and that to {writes[0]}: do not write without a "
-            "difference; an empty patch is a write too.",
-        ),
-    )
-    if lab.audit.writes(begin):
+    time.sleep(QUIET_SECONDS)  # the window that "no write" is about
+    writes = lab.audit.writes(begin)
+    if writes:
         lab.fail_writes(
-            lab.audit.writes(begin),
+            writes,
             tried=tried,
             expected=Text("没有任何写请求", "not one write request"),
-            hint=Text("内容没有差别时不要写。", "Do not write without a difference."),
+            hint=Text(
+                f"注解触发了 Reconcile，于是有了 {writes[0]}：内容没有差别时不要写，空的 patch 也算写。",
+                f"The annotation led to a Reconcile, and that to {writes[0]}: do not write without a "
+                "difference; an empty patch is a write too.",
+            ),
         )
     _calm(lab, before, metric(TOTAL), tried)
 
