@@ -47,7 +47,7 @@ def read_archive(data: bytes, name: str) -> Submission:
         return _without_top(read_tar(data))
     except _Bomb:
         raise _refused(
-            "压缩包解开后太大, 不像是一份代码提交", "the archive unpacks to far more than a submission can be"
+            "压缩包解开后太大，不像是一份代码提交", "the archive unpacks to far more than a submission can be"
         ) from None
 
 
@@ -97,7 +97,7 @@ def _take_zipped(
         return None
     mode = member.external_attr >> 16
     if stat.S_IFMT(mode) not in (0, stat.S_IFREG):
-        return taken.refuse(name, "不是普通文件 (链接或设备)", "not a regular file (a link or a device)")
+        return taken.refuse(name, "不是普通文件（链接或设备）", "not a regular file (a link or a device)")
     with archive.open(member) as stream:
         return _take_stream(taken, name, stream, budget)
 
@@ -123,7 +123,7 @@ def read_tar(data: bytes) -> Submission:
         IndexError,
         RecursionError,
     ):
-        raise _refused("不是 zip 或 tar, 或者已损坏", "not a zip or a tar, or damaged") from None
+        raise _refused("不是 zip 或 tar，或者已损坏", "not a zip or a tar, or damaged") from None
     return taken.finish()
 
 
@@ -139,7 +139,7 @@ def _take_tarred(taken: Collector, archive: tarfile.TarFile, member: tarfile.Tar
         return None
     if not member.isreg():
         return taken.refuse(
-            name, "不是普通文件 (链接、设备或 FIFO)", "not a regular file (a link, a device or a FIFO)"
+            name, "不是普通文件（链接、设备或 FIFO）", "not a regular file (a link, a device or a FIFO)"
         )
     stream = archive.extractfile(member)
     if stream is None:

@@ -140,17 +140,17 @@ def _quoted(package: str) -> str:
 def _reason(lab: Lab, done: Completed, found: list[Diagnostic]) -> Text:
     if done.stopped_by == "wall":
         limit = f"{lab.build.seconds:g}"
-        return Text(f"编译超过 {limit} 秒, 已停止", f"the build took longer than {limit} s and was stopped")
+        return Text(f"编译超过 {limit} 秒，已停止", f"the build took longer than {limit} s and was stopped")
     if done.stopped_by:
         zh, en = {"memory": ("内存", "memory"), "output": ("输出", "output")}.get(
             done.stopped_by, ("资源", "resources")
         )
-        return Text(f"编译用完了{zh}上限, 已停止", f"the build used up its {en} and was stopped")
+        return Text(f"编译用完了{zh}上限，已停止", f"the build used up its {en} and was stopped")
     count = len(found)
     if not count:
         return Text(
-            "没有编译出程序; 需要 package main", "no program came out of the build: it needs a package main"
+            "没有编译出程序；需要 package main", "no program came out of the build: it needs a package main"
         )
     return Text(
-        f"编译不通过: {count} 处错误", f"it does not compile: {count} error{'s' if count > 1 else ''}"
+        f"编译不通过：{count} 处错误", f"it does not compile: {count} error{'s' if count > 1 else ''}"
     )

@@ -66,7 +66,7 @@ def table(findings: list[Finding], language: str) -> str:
 def _root() -> Finding:
     uid = os.geteuid()
     without = Text(
-        "没有 root 就没有独立的网络命名空间和各自的 uid: 不能启动控制平面",
+        "没有 root 就没有独立的网络命名空间和各自的 uid：不能启动控制平面",
         "without root there are no network namespaces and no uids of their own: no control plane",
     )
     return Finding("root", uid == 0, f"uid {uid}", True, without, "sudo lastmile …")
@@ -89,7 +89,7 @@ def _user_namespaces() -> Finding:
         allowed = count > 0 and (os.geteuid() == 0 or not clone.exists() or clone.read_text().strip() == "1")
     except OSError:
         count, allowed = 0, False
-    without = Text("监狱无法建立自己的用户命名空间", "a jail cannot have a user namespace of its own")
+    without = Text("jail 无法建立自己的用户命名空间", "a jail cannot have a user namespace of its own")
     return Finding(
         "user namespaces", allowed, f"at most {count}", True, without, "sysctl user.max_user_namespaces=10000"
     )
@@ -107,7 +107,7 @@ def _seccomp() -> Finding:
     actions = Path("/proc/sys/kernel/seccomp/actions_avail")
     ok = actions.is_file() and "errno" in actions.read_text()
     without = Text(
-        "内核没有 seccomp 过滤器, 监狱拒绝启动", "the kernel has no seccomp filters: jails refuse to start"
+        "内核没有 seccomp 过滤器，jail 拒绝启动", "the kernel has no seccomp filters: jails refuse to start"
     )
     return Finding(
         "seccomp", ok, "filters" if ok else "none", True, without, "a kernel with CONFIG_SECCOMP_FILTER"
@@ -116,7 +116,7 @@ def _seccomp() -> Finding:
 
 def _jail_runs() -> Finding:
     """All of the above together: one real jail."""
-    without = Text("监狱起不来, 不能评分", "a jail does not start: nothing can be graded")
+    without = Text("jail 起不来，不能评分", "a jail does not start: nothing can be graded")
     command = jail.Command(("/bin/true",), env={"PATH": "/usr/bin"}, system=True, label="doctor")
     try:
         done = jail.run(command)
@@ -154,7 +154,7 @@ def _kvm() -> Finding:
         os.close(fd)
     except OSError as error:
         detail = error.strerror or detail
-    without = Text("eBPF 实验改用软件模拟, 会慢一些", "eBPF labs then run emulated, which is slower")
+    without = Text("eBPF 实验改用软件模拟，会慢一些", "eBPF labs then run emulated, which is slower")
     return Finding("KVM", ok, detail, False, without, "a machine with hardware virtualisation")
 
 
@@ -162,7 +162,7 @@ def _docker() -> Finding:
     socket = Path("/var/run/docker.sock")
     ok = shutil.which("docker") is not None and socket.is_socket()
     without = Text(
-        "没有带真实节点的 kind 集群; 控制平面不受影响",
+        "没有带真实节点的 kind 集群；控制平面不受影响",
         "no kind clusters with real nodes; control planes are not affected",
     )
     return Finding(

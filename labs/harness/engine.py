@@ -74,7 +74,7 @@ def refuse(lab: Lab, bad: BadSubmission, emit: Sink) -> Verdict:
 
 
 _OURS = Text(
-    "评分系统自己出了问题, 与你的代码无关, 不计入你的成绩",
+    "评分系统自己出了问题，与你的代码无关，不计入你的成绩",
     "grading itself failed; it has nothing to do with your code and does not count",
 )
 
@@ -131,6 +131,8 @@ class _Run:
     ) -> Session | None:
         """Wait for the sandbox, unless the build fails first, and start the grader in it."""
         while not leasing.done(_POLL_SECONDS):
+            if jails.closed:
+                raise Cancelled
             if building.done() and building.result().program is None:
                 return None
             if building.done():
@@ -168,7 +170,7 @@ class _Run:
         if not missed:
             return self.verdict("pass", Text("全部检查通过", "every check passed"))
         first = self.lab.check(next((c.check for c in missed if c.status == "failed"), missed[0].check))
-        return self.verdict("fail", Text(f"没有通过: {first.title.zh}", f"did not pass: {first.title.en}"))
+        return self.verdict("fail", Text(f"没有通过：{first.title.zh}", f"did not pass: {first.title.en}"))
 
     def refused(self, bad: BadSubmission) -> Verdict:
         for problem in bad.problems:

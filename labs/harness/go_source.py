@@ -41,7 +41,7 @@ def source_problems(name: str, content: bytes) -> list[Text]:
     if name.endswith(FORBIDDEN_SUFFIXES):
         return [
             Text(
-                "只收 Go 源码: 不接受 cgo、汇编和目标文件", "Go source only: no cgo, assembly or object files"
+                "只收 Go 源码：不接受 cgo、汇编和目标文件", "Go source only: no cgo, assembly or object files"
             )
         ]
     try:
@@ -59,7 +59,7 @@ def _go_problems(text: str) -> list[Text]:
     code = _CODE_BEGINS.search(text)
     if _CGO.search(text[: code.start()] if code else text):
         problems.append(
-            Text('本实验关闭 cgo, 不能 import "C"', 'cgo is off in this lab: import "C" is not accepted')
+            Text('本实验关闭 cgo，不能 import "C"', 'cgo is off in this lab: import "C" is not accepted')
         )
     directive = _LINKNAME.search(text)
     if directive:
@@ -67,7 +67,7 @@ def _go_problems(text: str) -> list[Text]:
         problems.append(Text(f"不接受 {word}", f"{word} is not accepted"))
     for pattern in _EMBED.findall(text):
         if any(_leaves(part) for part in pattern.replace('"', " ").replace("`", " ").split()):
-            zh = "//go:embed 只能引用你提交的文件, 不能含 .. 或绝对路径"
+            zh = "//go:embed 只能引用你提交的文件，不能含 .. 或绝对路径"
             problems.append(
                 Text(zh, "//go:embed may only name files that you submit: no .. and no absolute path")
             )

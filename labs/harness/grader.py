@@ -87,7 +87,7 @@ def _reason(crash: CrashedAtStart | None) -> Text:
     last = crash.log.strip().splitlines()[-12:]
     tail = "\n" + "\n".join(last) if last else ""
     return Text(
-        f"程序启动后就退出了 ({how_zh}){tail}", f"the program ended right after its start ({how_en}){tail}"
+        f"程序启动后就退出了（{how_zh}）{tail}", f"the program ended right after its start ({how_en}){tail}"
     )
 
 

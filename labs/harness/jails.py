@@ -49,6 +49,10 @@ class Jails:
             raise Cancelled
         return result
 
+    @property
+    def closed(self) -> bool:
+        return self._closed
+
     def close(self) -> None:
         """Kill all of them and wait until each is removed. Idempotent."""
         with self._lock:

@@ -236,7 +236,7 @@ def _awaited(what: str, timeout: float, there: bool) -> Text:
     zh, en = (
         ("没有达到所等的状态", "did not reach the awaited state") if there else ("不存在", "was not there")
     )
-    return Text(f"等了 {timeout:g} 秒, {what} {zh}", f"after {timeout:g} s, {what} {en}")
+    return Text(f"等了 {timeout:g} 秒，{what} {zh}", f"after {timeout:g} s, {what} {en}")
 
 
 def _selectors(name: str, labels: str) -> dict[str, str]:

@@ -82,7 +82,7 @@ class Leasing:
     def _on_queue(self, position: int) -> None:
         self._queued_until = time.monotonic()
         if position:
-            text = Text(f"排队等沙箱: 第 {position} 位", f"waiting for a sandbox: number {position} in line")
+            text = Text(f"排队等沙箱：第 {position} 位", f"waiting for a sandbox: number {position} in line")
             self._emitter.emit("step", source="sandbox", text=text)
 
     def _on_progress(self, progress: Progress) -> None:

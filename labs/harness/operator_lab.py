@@ -184,7 +184,7 @@ class OperatorLab(ProgramLab):
     ) -> NoReturn:
         """Raise Failed whose `saw` lists these writes, at most eight of them."""
         rows = "\n".join(f"  {entry}" for entry in writes[:8])
-        saw = Text(f"{len(writes)} 次写请求:\n{rows}", f"{len(writes)} writes:\n{rows}")
+        saw = Text(f"{len(writes)} 次写请求：\n{rows}", f"{len(writes)} writes:\n{rows}")
         told = hint(writes) if callable(hint) else hint
         raise Failed(tried=tried, saw=saw, expected=expected, hint=told, command=command)
 

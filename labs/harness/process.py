@@ -113,7 +113,7 @@ class Operator:
                     return
                 raise CrashedAtStart(self._exit, self.log_tail())
             if time.monotonic() > deadline:
-                zh = f"程序在运行, 但 {timeout:g} 秒内没有向 API server 发出任何请求"
+                zh = f"程序在运行，但 {timeout:g} 秒内没有向 API server 发出任何请求"
                 raise NeverConnected(
                     Text(zh, f"it runs, but in {timeout:g} s it asked the API server for nothing")
                 )

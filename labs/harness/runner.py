@@ -108,7 +108,7 @@ class Runner:
             saw=saw,
             expected=check.title,
             hint=Text(
-                "看看日志里最后几行在等什么: 多半是一次请求没有返回, 或者某个状态一直没有被写出来。",
+                "看看日志里最后几行在等什么：多半是一次请求没有返回，或者某个状态一直没有被写出来。",
                 "Look at what the last lines of the log wait for: most often a request that never "
                 "returned, or a state that was never written.",
             ),

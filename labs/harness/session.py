@@ -230,12 +230,12 @@ class Session:
         self._send("output", lines=lines)
 
     def _cut(self) -> None:
-        text = Text("输出超过 1 MiB, 后面的不再记录", "the output exceeds 1 MiB: the rest is not recorded")
+        text = Text("输出超过 1 MiB，后面的不再记录", "the output exceeds 1 MiB: the rest is not recorded")
         self._emitter.emit("step", source="sandbox", text=text)
 
     def _exited(self, number: int, result: Completed) -> None:
         zh, en = Exit(result.exit_code, result.stopped_by).describe()
-        self._emitter.emit("step", source="sandbox", text=Text(f"程序结束: {zh}", f"the program ended: {en}"))
+        self._emitter.emit("step", source="sandbox", text=Text(f"程序结束：{zh}", f"the program ended: {en}"))
         self._send("exited", process=number, code=result.exit_code, stopped_by=result.stopped_by)
 
     def _await_end(self) -> None:

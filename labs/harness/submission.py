@@ -106,7 +106,7 @@ class Collector:
 
 
 def too_many() -> Text:
-    return Text(f"文件太多, 最多 {MAX_FILES} 个", f"too many files, at most {MAX_FILES}")
+    return Text(f"文件太多，最多 {MAX_FILES} 个", f"too many files, at most {MAX_FILES}")
 
 
 def ignored(name: str) -> bool:
@@ -127,7 +127,7 @@ def check_name(name: str) -> Text | None:
             "文件名含有控制字符或双向文字字符", "the name contains control or bidirectional characters"
         )
     if name.startswith("/") or "\\" in name or (len(name) > 1 and name[1] == ":"):
-        return Text("不能是绝对路径, 也不能含反斜杠", "absolute paths and backslashes are not accepted")
+        return Text("不能是绝对路径，也不能含反斜杠", "absolute paths and backslashes are not accepted")
     parts = name.split("/")
     if any(part in ("", ".", "..") for part in parts):
         return Text("路径不能含有 .. 或空的部分", "the path must not contain .. or empty parts")
@@ -164,7 +164,7 @@ def from_files(files: Mapping[str, bytes]) -> Submission:
 def read_dir(path: Path) -> Submission:
     """Every regular file below `path`; links are refused, not followed. Raises BadSubmission."""
     if not path.is_dir():
-        raise BadSubmission([Problem("", Text(f"没有这个目录: {path}", f"there is no folder {path}"))])
+        raise BadSubmission([Problem("", Text(f"没有这个目录：{path}", f"there is no folder {path}"))])
     taken, seen = Collector(), 0
     pending = [""]
     while pending:
@@ -189,7 +189,7 @@ def _take(taken: Collector, path: Path, name: str) -> None:
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return taken.refuse(name, "不是普通文件, 或者不可读", "not a regular file, or not readable")
+        return taken.refuse(name, "不是普通文件，或者不可读", "not a regular file, or not readable")
     with os.fdopen(fd, "rb") as file:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
@@ -219,7 +219,7 @@ def accept(lab: Lab, submission: Submission) -> Submission:
         globs = ", ".join(lab.editable)
         taken.refuse(
             "",
-            f"提交里没有可编辑的文件 ({globs})",
+            f"提交里没有可编辑的文件（{globs}）",
             f"the submission has none of the editable files ({globs})",
         )
     return taken.finish()
@@ -234,8 +234,8 @@ def _not_editable(lab: Lab, name: str) -> tuple[str, str]:
     base = name.rpartition("/")[2]
     if base in ("go.mod", "go.sum", "go.work", "go.work.sum") or name.startswith("vendor/"):
         return (
-            "依赖由本实验固定, 不能自带 go.mod、go.sum、go.work 或 vendor/; 请用起始代码里的原文件",
+            "依赖由本实验固定，不能自带 go.mod、go.sum、go.work 或 vendor/；请用起始代码里的原文件",
             "this lab pins its dependencies: keep the starter's go.mod and go.sum, without go.work or vendor/",
         )
     globs = ", ".join(lab.editable)
-    return f"本实验只收这些文件: {globs}", f"this lab takes only these files: {globs}"
+    return f"本实验只收这些文件：{globs}", f"this lab takes only these files: {globs}"
