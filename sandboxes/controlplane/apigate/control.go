@@ -32,8 +32,8 @@ func (g *gate) putFaults(w http.ResponseWriter, h *http.Request) {
 		return
 	}
 	for _, r := range rules {
-		if !kinds[r.Kind] {
-			http.Error(w, "unknown kind "+r.Kind, http.StatusBadRequest)
+		if message := r.check(); message != "" {
+			http.Error(w, message, http.StatusBadRequest)
 			return
 		}
 	}

@@ -17,6 +17,8 @@ type rule struct {
 	Skip        int      `json:"skip"`        // so many matching requests pass first
 	Count       int      `json:"count"`       // at most so many faults; 0 is without bound
 	Kind        string   `json:"kind"`        // conflict, 429, 500, 503, 504, reset, drop_after_write, block
+
+	spent bool // Count faults were given
 }
 
 var kinds = map[string]bool{
@@ -28,6 +30,21 @@ func (r *rule) matches(q request) bool {
 	verbs := r.Verb == "" || r.Verb == q.Verb || r.Verb == "write" && q.write()
 	resource := r.Resource == "" || r.Resource == q.path() || strings.TrimSuffix(r.Resource, "/*") == q.Resource && strings.HasSuffix(r.Resource, "/*")
 	return verbs && resource && (r.Namespace == "" || r.Namespace == q.Namespace) && (r.Name == "" || r.Name == q.Name)
+}
+
+// check says what is wrong with a rule, or "".
+func (r *rule) check() string {
+	switch {
+	case r == nil:
+		return "a rule is an object"
+	case !kinds[r.Kind]:
+		return "unknown kind " + r.Kind
+	case r.Skip < 0 || r.Count < 0:
+		return "skip and count are not negative"
+	case r.Probability != nil && (*r.Probability < 0 || *r.Probability > 1):
+		return "probability is between 0 and 1"
+	}
+	return ""
 }
 
 // faults decides, by rules and a seeded source, which requests are disturbed.
@@ -49,7 +66,7 @@ func (f *faults) pick(q request) string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, r := range f.rules {
-		if r.Count < 0 || !r.matches(q) {
+		if r.spent || !r.matches(q) {
 			continue
 		}
 		if r.Skip > 0 {
@@ -59,10 +76,9 @@ func (f *faults) pick(q request) string {
 		if r.Probability != nil && f.random.Float64() >= *r.Probability {
 			continue
 		}
-		if r.Count == 1 {
-			r.Count = -1
-		} else if r.Count > 1 {
+		if r.Count > 0 {
 			r.Count--
+			r.spent = r.Count == 0
 		}
 		return r.Kind
 	}

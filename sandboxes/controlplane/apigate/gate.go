@@ -16,6 +16,9 @@ import (
 	"time"
 )
 
+// mostRequests may be under way at once, watches and blocked ones among them; more are told to come later.
+const mostRequests = 512
+
 // gate forwards the learner's requests.
 type gate struct {
 	config  config
@@ -23,6 +26,8 @@ type gate struct {
 	faults  faults
 	journal journal
 	bucket  bucket
+
+	places chan struct{} // one for each request under way
 
 	mu         sync.Mutex
 	writes     int
@@ -35,11 +40,22 @@ func newGate(c config, upstreamTLS *tls.Config) *gate {
 	if err != nil {
 		log.Fatal(err)
 	}
-	g := &gate{config: c, release: make(chan struct{}), bucket: newBucket(c.MaxPerSecond)}
+	g := &gate{
+		config:  c,
+		places:  make(chan struct{}, mostRequests),
+		release: make(chan struct{}),
+		bucket:  newBucket(c.MaxPerSecond),
+	}
 	g.journal.changed = make(chan struct{})
 	g.proxy = &httputil.ReverseProxy{
 		Rewrite: func(p *httputil.ProxyRequest) {
 			p.SetURL(upstream)
+			for name := range p.Out.Header {
+				// RBAC would refuse it as well, but who the learner's requests come from is said here only
+				if strings.HasPrefix(name, "Impersonate-") || strings.HasPrefix(name, "X-Remote-") {
+					delete(p.Out.Header, name)
+				}
+			}
 			p.Out.Header.Set("Authorization", "Bearer "+c.UpstreamToken)
 		},
 		Transport:     &http.Transport{TLSClientConfig: upstreamTLS, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 8},
@@ -59,14 +75,25 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, h *http.Request) {
 		answer(w, http.StatusUnauthorized, "Unauthorized", "the token in KUBECONFIG is the only one that is accepted here")
 		return
 	}
-	q := parse(h)
-	e := entry{request: q, UserAgent: h.UserAgent(), begun: time.Now()}
-	if q.Verb != "watch" {
-		g.bucket.take()
+	select {
+	case g.places <- struct{}{}:
+		defer func() { <-g.places }()
+	default:
+		answer(w, http.StatusTooManyRequests, "TooManyRequests", fmt.Sprintf("there are %d requests under way already", mostRequests))
+		return
 	}
-	if q.write() {
-		h.Body = http.MaxBytesReader(w, h.Body, 3<<20)
-		if message := g.overBudget(h.ContentLength); message != "" {
+	if !canonical(h.URL.Path) {
+		answer(w, http.StatusBadRequest, "BadRequest", "the path has an empty part, a dot or two dots")
+		return
+	}
+	q := parse(h)
+	e := entry{request: q, UserAgent: clip(h.UserAgent(), longestUserAgent), begun: time.Now()}
+	g.bucket.take()
+	if writes(h) {
+		spent := &spending{gate: g}
+		h.Body = &countedBody{http.MaxBytesReader(w, h.Body, 3<<20), spent}
+		w = &countedAnswer{w, spent}
+		if message := g.overBudget(); message != "" {
 			e.Fault, e.Code = "budget", http.StatusTooManyRequests
 			g.journal.add(e)
 			answer(w, http.StatusTooManyRequests, "TooManyRequests", message)
@@ -96,6 +123,9 @@ func (g *gate) carryOut(w http.ResponseWriter, h *http.Request, e entry) {
 		panic(http.ErrAbortHandler)
 	case "drop_after_write":
 		hidden := &discard{header: http.Header{}}
+		if counted, ok := w.(*countedAnswer); ok {
+			hidden.spent = counted.spent
+		}
 		g.proxy.ServeHTTP(hidden, h)
 		e.Code = hidden.code
 		g.journal.add(e)
@@ -128,11 +158,11 @@ func (g *gate) forward(w http.ResponseWriter, h *http.Request, e entry) {
 	g.proxy.ServeHTTP(seen, h)
 }
 
-func (g *gate) overBudget(length int64) string {
+// overBudget counts one write; what it says is for the learner.
+func (g *gate) overBudget() string {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.writes++
-	g.writeBytes += max(length, 0)
 	if g.config.MaxWrites > 0 && g.writes > g.config.MaxWrites {
 		return fmt.Sprintf("this run has used up its %d writes", g.config.MaxWrites)
 	}
@@ -160,11 +190,59 @@ type recorder struct {
 func (r *recorder) WriteHeader(code int)        { r.code = code; r.ResponseWriter.WriteHeader(code) }
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
+// spending adds up what one write costs: the larger of its body and its answer, for an object that a small
+// patch changes is stored whole. It is charged before the learner sees the answer.
+type spending struct {
+	gate           *gate
+	mu             sync.Mutex // the transport may still read the body when the answer has come
+	body, answered int64
+}
+
+func (s *spending) add(body, answered int) {
+	s.mu.Lock()
+	before := max(s.body, s.answered)
+	s.body += int64(body)
+	s.answered += int64(answered)
+	more := max(s.body, s.answered) - before
+	s.mu.Unlock()
+	s.gate.mu.Lock()
+	s.gate.writeBytes += more
+	s.gate.mu.Unlock()
+}
+
+type countedBody struct {
+	io.ReadCloser
+	spent *spending
+}
+
+func (c *countedBody) Read(b []byte) (int, error) {
+	n, err := c.ReadCloser.Read(b)
+	c.spent.add(n, 0)
+	return n, err
+}
+
+type countedAnswer struct {
+	http.ResponseWriter
+	spent *spending
+}
+
+func (c *countedAnswer) Write(b []byte) (int, error) {
+	c.spent.add(0, len(b))
+	return c.ResponseWriter.Write(b)
+}
+func (c *countedAnswer) Unwrap() http.ResponseWriter { return c.ResponseWriter }
+
 type discard struct {
 	header http.Header
 	code   int
+	spent  *spending // nil for a read
 }
 
-func (d *discard) Header() http.Header         { return d.header }
-func (d *discard) Write(b []byte) (int, error) { return io.Discard.Write(b) }
-func (d *discard) WriteHeader(code int)        { d.code = code }
+func (d *discard) Header() http.Header { return d.header }
+func (d *discard) Write(b []byte) (int, error) {
+	if d.spent != nil {
+		d.spent.add(0, len(b))
+	}
+	return len(b), nil
+}
+func (d *discard) WriteHeader(code int) { d.code = code }

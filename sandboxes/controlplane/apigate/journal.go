@@ -18,7 +18,11 @@ type entry struct {
 	begun     time.Time
 }
 
-const journalLimit = 50_000
+// Together with longestName they bound the journal to a part of the memory that apigate may have.
+const (
+	journalLimit     = 20_000
+	longestUserAgent = 128
+)
 
 type journal struct {
 	mu      sync.Mutex

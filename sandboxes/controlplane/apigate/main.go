@@ -11,6 +11,7 @@ import (
 	"flag"
 	"fmt"
 	"log"
+	"net"
 	"net/http"
 	"os"
 	"time"
@@ -72,7 +73,12 @@ func serve(c config) error {
 			TLSConfig:         &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
 			ErrorLog:          log.New(os.Stderr, "front: ", 0),
 		}
-		failed <- front.ListenAndServeTLS("", "")
+		listener, err := net.Listen("tcp", c.Listen)
+		if err != nil {
+			failed <- err
+			return
+		}
+		failed <- front.ServeTLS(limit(listener, mostConnections), "", "")
 	}()
 	return <-failed
 }
