@@ -31,7 +31,7 @@ def settle(visitor: Visitor) -> None:
     page.wait_for_load_state("load")
     page.locator("html:not(.no-js)").wait_for(state="attached")
     if page.locator("[data-bench]").count():
-        page.wait_for_selector(".cm-content")
+        page.wait_for_selector(".cm-content", state="attached")
     expect(page.locator("[data-diagram]:not([data-drawn])")).to_have_count(0, timeout=20_000)
 
 

@@ -1,0 +1,93 @@
+"""The chapter page: diagrams, terms, questions, themes, and the place where one stopped."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.visiting import Visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.system]
+CHAPTER = "/chapters/operators/reconcile/"
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_diagrams_are_drawn_in_the_theme(visit: Visit, theme: str) -> None:
+    reader = visit("", "en", theme)
+    reader.open(CHAPTER)
+    figures = reader.page.locator("[data-diagram]")
+    assert figures.count() > 0
+    expect(reader.page.locator("[data-diagram][data-drawn]")).to_have_count(figures.count(), timeout=30_000)
+    colour = figures.first.locator("svg .node rect, svg .node path").first.evaluate(
+        "n => getComputedStyle(n).fill"
+    )
+    red = int(colour.removeprefix("rgb(").split(",")[0])
+    assert red > 128 if theme == "light" else red < 128
+
+
+def test_the_theme_is_kept(visit: Visit) -> None:
+    reader = visit("", "en", "light")
+    reader.open("/")
+    paper = reader.page.locator("html").evaluate("n => getComputedStyle(n).backgroundColor")
+    reader.page.click("[data-theme-switch]")
+    dark = reader.page.locator("html").evaluate("n => getComputedStyle(n).backgroundColor")
+    assert dark != paper
+    reader.open(CHAPTER)
+    assert reader.page.locator("html").evaluate("n => getComputedStyle(n).backgroundColor") == dark
+
+
+def test_a_term_shows_its_card_on_focus_and_lets_it_go(visit: Visit) -> None:
+    reader = visit("", "zh")
+    reader.open(CHAPTER)
+    term = reader.page.locator(".prose a.term").first
+    expect(reader.page.locator("html:not(.no-js)")).to_be_attached()
+    reader.page.locator(".toc-fold ol").wait_for()
+    card = reader.page.locator("#term-card")
+    term.hover()
+    expect(card).to_be_visible()
+    assert term.get_attribute("aria-describedby") == "term-card"
+    reader.page.keyboard.press("Escape")
+    expect(card).to_have_count(0)
+
+
+def test_a_question_answers(visit: Visit) -> None:
+    reader = visit("", "en")
+    reader.open(CHAPTER)
+    question = reader.page.locator("[data-question]", has=reader.page.locator("form")).first
+    wrong = question.locator('[data-right="no"] input').first
+    wrong.check()
+    question.locator("button[type=submit]").click()
+    expect(question).to_have_attribute("data-answered", "wrong")
+    expect(reader.page.locator("#live")).to_have_text("Think again")
+    if wrong.get_attribute("type") == "checkbox":
+        wrong.uncheck()
+    for right in question.locator('[data-right="yes"] input').all():
+        right.check()
+    question.locator("button[type=submit]").click()
+    expect(question).to_have_attribute("data-answered", "right")
+    expect(question.locator("details")).to_have_attribute("open", "")
+
+
+def test_the_place_where_one_stopped_is_offered(visit: Visit) -> None:
+    reader = visit("learner", "en")
+    page = reader.page
+    reader.open(CHAPTER)
+    page.locator(".toc-fold ol").wait_for()
+    with page.expect_response(lambda answer: answer.url.endswith("/position") and answer.status == 204):
+        page.locator("#children").evaluate("node => node.scrollIntoView()")
+    expect(page.locator('.chapter-toc a[href="#children"]')).to_have_attribute("aria-current", "location")
+    reader.open("/")
+    expect(page.locator(".resume-card a")).to_have_attribute("href", f"{CHAPTER}#children")
+    reader.open(CHAPTER)
+    expect(page.locator("[data-resume]")).to_be_visible()
+
+
+def test_code_is_copied(visit: Visit) -> None:
+    reader = visit("", "en")
+    reader.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    reader.open(CHAPTER)
+    figure = reader.page.locator("figure.code").first
+    expect(reader.page.locator("html:not(.no-js)")).to_be_attached()
+    figure.locator("[data-copy]").click()
+    expect(figure.locator("[data-copy]")).to_have_text("Copied")
+    assert reader.page.evaluate("navigator.clipboard.readText()") == figure.locator("pre").text_content()

@@ -1,0 +1,115 @@
+"""The lab page with the keyboard, drafts, panes; nothing is graded here."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser import workbench
+from tests.browser.visiting import Visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.system]
+
+
+def test_a_draft_is_kept_on_the_server(visit: Visit) -> None:
+    one = visit("classmate", "en", width=1440)
+    one.open(workbench.LAB)
+    workbench.write(one.page, "controller.go", "package main\n\n// kept\n")
+    expect(one.page.locator("[data-saved]")).to_contain_text("Draft saved")
+    workbench.write(one.page, "extra.go", "package main\n\n// mine\n")
+    expect(one.page.locator("[data-saved]")).to_have_attribute("data-saved", "yes", timeout=15_000)
+
+    other = visit("classmate", "en", width=1440)
+    other.open(workbench.LAB)
+    other.page.locator('[data-path="controller.go"]').click()
+    expect(other.page.locator(".cm-content")).to_contain_text("// kept")
+    other.page.locator('[data-path="extra.go"]').click()
+    expect(other.page.locator(".cm-content")).to_contain_text("// mine")
+    other.page.click("[data-delete]")
+    other.page.click("#delete-dialog button[value=yes]")
+    expect(other.page.locator('[data-path="extra.go"]')).to_have_count(0)
+    expect(other.page.locator("[data-saved]")).to_have_attribute("data-saved", "yes", timeout=15_000)
+
+    # the first window notices, and asks which to go on with
+    workbench.write(one.page, "controller.go", "package main\n\n// later\n")
+    expect(one.page.locator("#draft-dialog")).to_be_visible(timeout=15_000)
+    one.page.click("#draft-dialog button[value=theirs]")
+    expect(one.page.locator(".cm-content")).to_contain_text("// kept")
+    one.errors.clear()  # Chromium notes the 409 itself
+
+
+def test_it_goes_back_to_the_starter_only_when_asked_twice(visit: Visit) -> None:
+    learner = visit("classmate", "en", width=1440)
+    page = learner.page
+    learner.open(workbench.LAB)
+    workbench.write(page, "controller.go", "package main\n\n// gone soon\n")
+    page.click("[data-reset]")
+    page.click("#reset-dialog button[value=no]")
+    expect(page.locator(".cm-content")).to_contain_text("// gone soon")
+    page.click("[data-reset]")
+    page.click("#reset-dialog button[value=file]")
+    expect(page.locator(".cm-content")).not_to_contain_text("// gone soon")
+    expect(page.locator("[data-saved]")).to_have_attribute("data-saved", "yes", timeout=15_000)
+
+
+def test_the_keyboard_gets_in_and_out_of_the_editor(visit: Visit) -> None:
+    learner = visit("learner", "en", width=1440)
+    page = learner.page
+    learner.open(workbench.LAB)
+    page.wait_for_selector(".cm-content")
+    page.keyboard.press("Tab")
+    expect(page.locator(".skip-link")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#main")).to_be_focused()
+    page.locator(".file-tabs [aria-selected=true]").focus()
+    opened = page.locator(".file-tabs [aria-selected=true]").get_attribute("data-path")
+    page.keyboard.press("ArrowRight")
+    assert page.locator(".file-tabs [aria-selected=true]").get_attribute("data-path") != opened
+    page.locator(".cm-content").focus()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Tab")
+    expect(page.locator(".cm-content")).not_to_be_focused()
+
+
+def test_panes_can_be_resized_and_folded_with_the_keyboard(visit: Visit) -> None:
+    learner = visit("learner", "en", width=1440)
+    page = learner.page
+    learner.open(workbench.LAB)
+    splitter = page.locator('[data-splitter="left"]')
+    pane = page.locator("#pane-left")
+    before = pane.evaluate("node => node.clientWidth")
+    splitter.press("ArrowRight")
+    assert pane.evaluate("node => node.clientWidth") > before
+    splitter.press("Enter")
+    assert pane.evaluate("node => node.clientWidth") == 0
+    page.reload()
+    expect(page.locator('[data-fold="left"]')).to_have_attribute("aria-expanded", "false")
+    splitter.press("Enter")
+    expect(page.locator('[data-fold="left"]')).to_have_attribute("aria-expanded", "true")
+    assert pane.evaluate("node => node.clientWidth") > before
+
+
+def test_on_a_narrow_screen_one_pane_shows_at_a_time(visit: Visit) -> None:
+    learner = visit("learner", "en", width=360)
+    page = learner.page
+    learner.open(workbench.LAB)
+    expect(page.locator("#pane-left")).to_be_visible()
+    page.click("#view-middle")
+    expect(page.locator("#pane-left")).to_be_hidden()
+    expect(page.locator(".cm-content")).to_be_visible()
+    page.click("#view-right")
+    expect(page.locator("[data-log]")).to_be_visible()
+    assert learner.scroll_width() <= 360
+
+
+def test_a_refused_upload_says_what_is_wrong(visit: Visit) -> None:
+    learner = visit("classmate", "en", width=1440)
+    page = learner.page
+    learner.open(workbench.LAB)
+    page.wait_for_selector(".cm-content")
+    broken = {"name": "work.zip", "mimeType": "application/zip", "buffer": b"this is no archive"}
+    page.set_input_files("[data-upload]", [broken])  # type: ignore[list-item]
+    expect(page.locator("[data-problems]")).to_be_visible(timeout=15_000)
+    assert page.locator("[data-problems]").inner_text().strip()
+    expect(page.locator("[data-submit]")).to_have_attribute("aria-disabled", "false")
+    learner.errors.clear()  # Chromium notes the 400 itself
