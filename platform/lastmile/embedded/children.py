@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from lastmile.embedded.binaries import Account, NotStarted
 
@@ -42,20 +43,27 @@ class Child:
         self.log = logs / f"{program.name}.log"
         _rotate(self.log)
         self.started = time.monotonic()
-        with self.log.open("ab") as out:
-            self.process = subprocess.Popen(
-                list(program.argv),
-                env=dict(program.env),
-                cwd=program.cwd,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-                user=program.account.uid,
-                group=program.account.gid,
-                extra_groups=[] if program.account.uid is not None else None,
-                start_new_session=True,
-                preexec_fn=_prepare(os.getpid(), program.death_signal, program.nice),  # noqa: PLW1509 - we start no threads
-            )
+        try:
+            with self.log.open("ab") as out:
+                self.process = self._popen(program, out)
+        except OSError as error:
+            raise NotStarted(f"cannot start {program.argv[0]}: {error.strerror}") from error
+
+    @staticmethod
+    def _popen(program: Program, out: IO[bytes]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            list(program.argv),
+            env=dict(program.env),
+            cwd=program.cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            user=program.account.uid,
+            group=program.account.gid,
+            extra_groups=[] if program.account.uid is not None else None,
+            start_new_session=True,
+            preexec_fn=_prepare(os.getpid(), program.death_signal, program.nice),  # noqa: PLW1509 - we start no threads
+        )
 
     @property
     def alive(self) -> bool:

@@ -15,9 +15,11 @@ NICE = 5
 
 
 def environment() -> dict[str, str]:
-    """Ours, with the two source roots."""
+    """Ours, with the two source roots first."""
     env = dict(os.environ)
-    env["PYTHONPATH"] = f"{ROOT}:{ROOT / 'platform'}"
+    roots = [str(ROOT), str(ROOT / "platform")]
+    given = [part for part in env.get("PYTHONPATH", "").split(os.pathsep) if part and part not in roots]
+    env["PYTHONPATH"] = os.pathsep.join(roots + given)
     env["DJANGO_SETTINGS_MODULE"] = "lastmile.settings"
     env["PYTHONUNBUFFERED"] = "1"
     return env
