@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import django
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lastmile.settings")
 def pytest_configure() -> None:
     """Here and not by an ini line: pytest-django would read the settings before the lines above."""
     django.setup()
+    # A busy machine is no failure, and a red run has to be red again.
+    hypothesis.settings.register_profile("lastmile", deadline=None, derandomize=True)
+    hypothesis.settings.load_profile("lastmile")
 
 
 @pytest.fixture(scope="session", autouse=True)
