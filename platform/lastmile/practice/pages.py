@@ -147,11 +147,11 @@ def run_ref(run: Run) -> Row:
     }
 
 
-def history(runs: list[Run]) -> list[Row]:
-    """The learner's runs of a lab, the newest first, each with the number of files it changed."""
+def history(runs: list[Run], count: int) -> list[Row]:
+    """The last of the learner's `count` runs of a lab, the newest first, each with the number of files it changed."""
     rows: list[Row] = []
     before: dict[str, bytes] | None = None
-    for number, run in enumerate(sorted(runs, key=lambda run: run.queued_at), 1):
+    for number, run in enumerate(reversed(runs), count - len(runs) + 1):
         contents = run.submission.contents()
         changed = {path for path, _ in before.items() ^ contents.items()} if before is not None else set()
         rows.append(run_row(run, number) | {"changed": len(changed)})

@@ -21,6 +21,7 @@ from lastmile.practice import catalog, drafts, forms, pages, receiving, texts
 from lastmile.practice.models import HintUse, Outcome, Run, Source
 from lastmile.problems import Trouble, pick
 
+HISTORY = 40  # runs that the lab page lists
 View = Callable[..., HttpResponse]
 SIGN_IN = Text(
     zh="登录已过期，请重新登录。你的草稿还在。", en="You are signed out. Sign in again; your draft is safe."
@@ -53,19 +54,16 @@ def labs(request: HttpRequest) -> HttpResponse:
 @require_GET
 def lab(request: AuthedRequest, track: str, name: str) -> HttpResponse:
     chosen = catalog.get_or_404(f"{track}/{name}")
-    runs = list(
-        Run.objects.of_lab(request.user, chosen.slug)
-        .select_related("submission")
-        .prefetch_related("submission__files")
-    )
-    passed = any(run.verdict == Outcome.PASS for run in runs)
+    mine = Run.objects.of_lab(request.user, chosen.slug)
+    runs = list(mine.select_related("submission").prefetch_related("submission__files")[:HISTORY])
+    passed = mine.filter(verdict=Outcome.PASS).exists()
     language = texts.language()
     context = {
         "lab": pages.lab_row(chosen) | {"checks": pages.check_rows(chosen, request.user)},
         "brief": texts.html(catalog.text(chosen, "brief", language), language),
         "debrief": texts.html(catalog.text(chosen, "debrief", language), language) if passed else "",
         "solution": _solution(chosen) if passed else [],
-        "history": pages.history(runs),
+        "history": pages.history(runs, mine.count()),
         "page_data": pages.page_data(chosen, request.user, runs[0] if runs else None, passed),
     }
     return render(request, "practice/lab.html", context)
