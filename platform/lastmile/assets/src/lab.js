@@ -1,5 +1,5 @@
 import htmx from "htmx.org";
-import { $, announce, el, readJson, state } from "./lib/dom.js";
+import { $, $$, announce, el, readJson, state } from "./lib/dom.js";
 import { fillTimes } from "./lib/ago.js";
 import { Ladder } from "./lib/ladder.js";
 import { LogView } from "./lib/log.js";
@@ -73,6 +73,9 @@ function busy(on) {
 async function refreshHistory() {
   await htmx.ajax("GET", location.pathname, { target: "#panel-history", select: "#panel-history > *", swap: "innerHTML" });
   fillTimes($("#panel-history"));
+  const tab = $("#tab-history");
+  $(".number", tab)?.remove();
+  tab.append(" ", el("span", { class: "faint number" }, String($$("#panel-history .history li").length)));
 }
 
 async function submit(archive = null) {

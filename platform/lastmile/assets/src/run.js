@@ -12,8 +12,7 @@ const timelineEmpty = $("[data-timeline-empty]", root);
 
 if (data.run.state === "done") {
   for (const line of readJson("run-log")) {
-    if (line.stream === "build" || line.stream === "operator") log.stream(line.at, line.stream, line.text);
-    else log.line(line.at, line.stream, line.command ? `${line.text}\n$ ${line.command}` : line.text);
+    log.line(line.at, line.stream, line.command ? `${line.text}\n$ ${line.command}` : line.text);
   }
   log.follow.checked = false;
   log.box.scrollTop = 0;

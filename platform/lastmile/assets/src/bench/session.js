@@ -74,7 +74,7 @@ export class Session {
   }
 
   on_log(event) {
-    this.log.stream(event.at, event.stream, event.text);
+    this.log.line(event.at, event.stream, event.text);
     this.seen();
   }
 

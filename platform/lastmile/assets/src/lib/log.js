@@ -20,7 +20,6 @@ export class LogView {
     this.counter = $("[data-log-lines]", root);
     this.lines = [];
     this.trimmed = 0;
-    this.open = new Map();
     this.hits = [];
     this.hit = -1;
     this.box.addEventListener("scroll", () => this.scrolled(), { passive: true });
@@ -35,38 +34,23 @@ export class LogView {
   clear() {
     this.lines = [];
     this.trimmed = 0;
-    this.open.clear();
     this.find();
     this.draw();
   }
 
-  /** Learners' output comes in pieces: a line goes on until its line break. */
-  stream(at, stream, text) {
-    const clean = text.replace(ANSI, "").replace(/\r\n?/g, "\n");
-    const parts = clean.split("\n");
-    let line = this.open.get(stream);
-    parts.forEach((part, index) => {
-      if (!line && (part || index < parts.length - 1)) line = this.push(at, stream, "");
-      if (line) line.text = (line.text + part.replace(CONTROL, "\ufffd")).slice(0, LONGEST);
-      if (index < parts.length - 1) line = null;
-    });
-    this.open.set(stream, line);
-    this.later();
-  }
-
+  /** Whole lines, as events bring them; a line break at the end is not another line. */
   line(at, stream, text) {
-    for (const part of text.split("\n")) this.push(at, stream, part.replace(ANSI, "").replace(CONTROL, "\ufffd").slice(0, LONGEST));
+    const clean = text.replace(ANSI, "").replace(/\r\n?/g, "\n").replace(/\n$/, "");
+    for (const part of clean.split("\n")) this.push({ at, stream, text: part.replace(CONTROL, "\ufffd").slice(0, LONGEST) });
     this.later();
   }
 
-  push(at, stream, text) {
-    const line = { at, stream, text };
+  push(line) {
     this.lines.push(line);
     if (this.lines.length > KEEP) {
       this.lines.splice(0, KEEP / 10);
       this.trimmed += KEEP / 10;
     }
-    return line;
   }
 
   later() {
