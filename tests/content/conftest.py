@@ -21,7 +21,7 @@ from tests.content.machine import KUBERNETES, Cluster, environment, run
 from tests.content.reading import EXAMPLES
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def plane() -> Iterator[ControlPlane]:
     """One control plane for all scripts; each script leaves nothing behind but namespaces that end."""
     with tempfile.TemporaryDirectory(prefix="lm-content-") as folder, pytest.MonkeyPatch.context() as patch:
@@ -48,7 +48,7 @@ def _kubeconfig(plane: ControlPlane) -> str:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cluster(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Cluster:
     """The control plane as the chapters' reader has it: kubectl, and the definition of Site."""
     kubeconfig = tmp_path_factory.mktemp("kube") / "config"

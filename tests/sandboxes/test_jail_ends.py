@@ -61,7 +61,7 @@ def test_what_forks_while_it_is_killed_is_ended(word: str) -> None:
 
 def test_the_keeper_is_killed(word: str) -> None:
     process = _sleeper(word)
-    assert len(processes(word)) >= 4
+    await_true(lambda: len(processes(word)) >= 4, 10, "all processes of the jail are up")
     os.kill(process.pid, signal.SIGKILL)
     with pytest.raises(StartFailed, match="keeper was killed"):
         process.wait(10)
