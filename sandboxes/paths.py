@@ -28,5 +28,7 @@ def state_dir() -> Path:
 
 def run_dir() -> Path:
     """What ends with the processes: sockets, locks, the folders of running sandboxes."""
-    fallback = os.environ.get("XDG_RUNTIME_DIR", "~/.local/state/lastmile") + "/run"
-    return _place("LASTMILE_RUN", "/run/lastmile", fallback)
+    session = os.environ.get("XDG_RUNTIME_DIR")
+    return _place(
+        "LASTMILE_RUN", "/run/lastmile", f"{session}/lastmile" if session else "~/.local/state/lastmile/run"
+    )

@@ -215,9 +215,11 @@ def apigate(plan: Plan) -> Command:
     }
     return Command(
         ("/apigate", "-config", "/work/config.json"),
+        # its journal and what is under way are bounded; below the limit Go collects instead of growing
+        env={"GOMEMLIMIT": str(144 * MIB)},
         binds=(Bind(plan.apigate, "/apigate"),),
         files={**_pki(plan, plan.authority.issue("apigate")), "config.json": json.dumps(config).encode()},
-        limits=_limits(128 * MIB, 16 * MIB),
+        limits=_limits(192 * MIB, 16 * MIB),
         network=plan.network,
         label=f"{plan.id}-gate",
     )

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -333,6 +335,26 @@ func TestTheJournalIsBounded(t *testing.T) {
 	found, _ := j.since(0)
 	if len(found) != journalLimit || found[0].Seq != 11 || found[len(found)-1].Seq != journalLimit+10 {
 		t.Error(len(found), found[0].Seq)
+	}
+}
+
+func TestAFullJournalFitsIntoItsMemory(t *testing.T) {
+	w := newWorld(t, config{})
+	long := strings.Repeat("x", longestName)
+	for range journalLimit {
+		// a copy each: the parts of one path share their bytes
+		w.gate.journal.add(entry{request: parse(&http.Request{Method: "PUT", URL: &url.URL{
+			Path: strings.Join([]string{"/apis", long, "v1/namespaces", long, long, long, long}, "/"),
+		}}), UserAgent: strings.Clone(long[:longestUserAgent])})
+	}
+	var before runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	if before.HeapAlloc > 64<<20 {
+		t.Errorf("%d MiB", before.HeapAlloc>>20)
+	}
+	if got := w.journal("?since=" + fmt.Sprint(journalLimit-1)); len(got) != 1 {
+		t.Error(len(got))
 	}
 }
 

@@ -69,7 +69,7 @@ func serve(c config) error {
 			Addr:              c.Listen,
 			Handler:           g,
 			ReadHeaderTimeout: 10 * time.Second,
-			MaxHeaderBytes:    64 << 10,
+			MaxHeaderBytes:    16 << 10,
 			TLSConfig:         &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
 			ErrorLog:          log.New(os.Stderr, "front: ", 0),
 		}
