@@ -6,7 +6,7 @@ import { LogView } from "./lib/log.js";
 import { tabs } from "./lib/tabs.js";
 import { t } from "./lib/words.js";
 import { Drafts } from "./bench/drafts.js";
-import { Editor } from "./bench/editor.js";
+import { Editor, loadLanguages } from "./bench/editor.js";
 import { panes } from "./bench/panes.js";
 import { hintFrom, Session } from "./bench/session.js";
 import { send } from "./bench/submit.js";
@@ -22,6 +22,7 @@ const count = $("[data-count]");
 
 if (/Mac|iPhone|iPad/.test(navigator.platform)) $("[data-keys]").textContent = "⌘ ↵";
 
+await loadLanguages(data.files);
 const editor = new Editor($("[data-editor]"), $("[data-files]"), data.files, {
   change: () => drafts?.changed(),
   submit: () => submit(),

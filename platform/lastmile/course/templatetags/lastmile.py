@@ -127,14 +127,22 @@ def code(text: str, path: str) -> SafeString:
 @register.filter
 def part_name(name: str) -> str:
     """What a part of a run's time is called."""
-    words = {
-        "queue": _("Queue"),
-        "build": _("Build"),
-        "lease": _("Sandbox"),
-        "checks": _("Checks"),
-        "grade": _("Checks"),
-    }
+    words = {"queue": _("Queue"), "build": _("Build"), "lease": _("Sandbox"), "checks": _("Checking")}
     return words.get(name, name)
+
+
+@register.filter
+def in_order(parts: dict[str, float]) -> list[tuple[str, float]]:
+    """The parts of a run's time in the order in which they happen."""
+    order = ("queue", "lease", "build", "checks")
+    return sorted(parts.items(), key=lambda part: order.index(part[0]) if part[0] in order else len(order))
+
+
+@register.filter
+def check_name(status: str) -> str:
+    """How one check ended; a whole run is never called failed."""
+    words = {"passed": _("passed"), "failed": _("failed"), "skipped": _("skipped")}
+    return words.get(status, status)
 
 
 @register.filter

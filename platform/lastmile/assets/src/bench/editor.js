@@ -1,7 +1,6 @@
 import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
 import { go } from "@codemirror/lang-go";
-import { markdown } from "@codemirror/lang-markdown";
 import { yaml } from "@codemirror/lang-yaml";
 import { bracketMatching, foldGutter, foldKeymap, HighlightStyle, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { lintGutter, lintKeymap, setDiagnostics } from "@codemirror/lint";
@@ -69,7 +68,12 @@ const zh = {
   "Diagnostics": "问题",
 };
 
-const languages = { go, yaml, yml: yaml, md: markdown };
+const languages = { go, yaml, yml: yaml };
+
+/** Fetches the colours of languages that few labs have. Call it before the editor is made. */
+export async function loadLanguages(files) {
+  if (files.some((file) => file.path.endsWith(".md"))) languages.md = (await import("@codemirror/lang-markdown")).markdown;
+}
 
 /** Several files in tabs, one editor. Lives in a shadow root, where its styles need no exception in the policy. */
 export class Editor {

@@ -7,6 +7,19 @@ const LONGEST = 2000;
 const ANSI = /\u001b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\u0007]*(?:\u0007|\u001b\\)|.)/g;
 const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g;
 
+/** What structured loggers print, as a person would: level, message, then key=value. Anything else stays. */
+function readable(text) {
+  if (!text.startsWith('{"')) return text;
+  try {
+    const { level = "", ts, time, msg, message, ...rest } = JSON.parse(text);
+    if (typeof (msg ?? message) !== "string") return text;
+    const pairs = Object.entries(rest).map(([key, value]) => `${key}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+    return [String(level).toUpperCase().padEnd(5), msg ?? message, ...pairs].join("  ").replaceAll("\n", " ⏎ ");
+  } catch {
+    return text;
+  }
+}
+
 /** A log of any length: only the lines in view are in the document. */
 export class LogView {
   constructor(root) {
@@ -41,7 +54,7 @@ export class LogView {
   /** Whole lines, as events bring them; a line break at the end is not another line. */
   line(at, stream, text) {
     const clean = text.replace(ANSI, "").replace(/\r\n?/g, "\n").replace(/\n$/, "");
-    for (const part of clean.split("\n")) this.push({ at, stream, text: part.replace(CONTROL, "\ufffd").slice(0, LONGEST) });
+    for (const part of clean.split("\n")) this.push({ at, stream, text: readable(part).replace(CONTROL, "\ufffd").slice(0, LONGEST) });
     this.later();
   }
 

@@ -29,7 +29,7 @@ function show(figure, { svg: text, sheets }) {
   const picture = $(".diagram-picture", figure);
   const root = picture.shadowRoot ?? picture.attachShadow({ mode: "open" });
   const svg = new DOMParser().parseFromString(text, "text/html").querySelector("svg");
-  root.adoptedStyleSheets = [...sheets, "svg{max-width:100%;height:auto}p{margin:0}"].map((css) => {
+  root.adoptedStyleSheets = [...sheets, "svg{max-width:100%;height:auto}p{margin:0}.node *,.cluster *,.actor{filter:none!important}.node rect{rx:4px;ry:4px}"].map((css) => {
     const sheet = new CSSStyleSheet();
     sheet.replaceSync(css);
     return sheet;
