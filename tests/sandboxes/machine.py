@@ -40,19 +40,24 @@ def left_of(run: Path) -> list[str]:
     found += [f"folder {p}" for p in run.glob("sandboxes/*/*")]
     others = (pid for pid, text in _read_all("environ") if named in text.split(b"\0") and pid != os.getpid())
     found += [f"process {pid}" for pid in others]
-    found += [f"keeper {pid}" for pid in _keepers_of(os.getpid())]
+    found += [f"keeper {pid}" for pid in _keepers_of(os.getpid()) - _keepers_with_a_cgroup()]
     found += [
         f"mount {line}" for line in Path("/proc/self/mounts").read_text().splitlines() if str(run) in line
     ]
     return found
 
 
-def _keepers_of(parent: int) -> list[int]:
-    keepers = []
+def _keepers_with_a_cgroup() -> set[int]:
+    """Those of other runs; one of ours shows by its cgroup's name."""
+    return {keeper[0] for name in cgroups("") if (keeper := cgroup.keeper_of(name))}
+
+
+def _keepers_of(parent: int) -> set[int]:
+    keepers = set()
     for pid in processes("keeper/__main__.py"):
         fields = _read(Path(f"/proc/{pid}/stat")).rpartition(b")")[2].split()
         if fields and fields[0] != b"Z" and int(fields[1]) == parent:
-            keepers.append(pid)
+            keepers.add(pid)
     return keepers
 
 

@@ -88,8 +88,11 @@ func FuzzParse(f *testing.F) {
 		if r.Verb == "watch" && writes(h) {
 			t.Errorf("%q %q is a watch that writes", method, path)
 		}
-		if r.Resource != "" && r.Verb != "watch" && writes(h) != r.write() && method != "" && strings.Contains("POST PUT PATCH DELETE", method) {
-			t.Errorf("%q %q is read as %s", method, path, r.Verb)
+		switch method {
+		case "POST", "PUT", "PATCH", "DELETE":
+			if r.Resource != "" && !r.write() {
+				t.Errorf("%q %q is read as %s", method, path, r.Verb)
+			}
 		}
 		for _, part := range []string{r.Group, r.Namespace, r.Resource, r.Name, r.Subresource} {
 			if len(part) > longestName {
