@@ -159,3 +159,12 @@ def test_what_is_missing_is_named_with_its_remedy(tmp_path: Path) -> None:
         ControlPlaneProvider(cache=tmp_path).probe()
     with pytest.raises(Unavailable, match="controlplane"):
         provider_of("nothing")
+
+
+def test_every_provider_has_its_heading(checkout: Path) -> None:
+    with pytest.raises(Unavailable) as failure:
+        provider_of("nothing")
+    known = str(failure.value).rpartition("known are ")[2].split(", ")
+    assert "controlplane" in known
+    text = (checkout / "docs/reference/providers.md").read_text()
+    assert [kind for kind in known if f"\n## {kind}\n" not in text] == []
