@@ -81,6 +81,9 @@ class Cgroup:
             _write(self.folders["memory"] / "memory.limit_in_bytes", memory)
             with contextlib.suppress(OSError):
                 _write(self.folders["memory"] / "memory.memsw.limit_in_bytes", memory)
+            with contextlib.suppress(OSError):
+                # until it has a limit, version 1 does not count the buffers of TCP sockets at all
+                _write(self.folders["memory"] / "memory.kmem.tcp.limit_in_bytes", memory)
             _write(self.folders["pids"] / "pids.max", processes)
             with contextlib.suppress(KeyError):
                 _write(self.folders["cpu"] / "cpu.cfs_period_us", _PERIOD_US)

@@ -220,3 +220,25 @@ def test_a_command_that_is_not_there_is_not_our_fault() -> None:
     result = run(Command(("/nothing/here",), limits=tight()))
     assert result.exit_code not in (0, None)
     assert b"/nothing/here" in result.output
+
+
+_FILL = """
+use Socket; use Fcntl; my (@kept, $total); my $x = "x" x 65536;
+sub fill { my $s = shift; fcntl($s, F_SETFL, O_NONBLOCK); for (1 .. 500) { my $n = syswrite($s, $x) or last; $total += $n } }
+"""
+_FILL_TCP = """
+socket(my $l, PF_INET, SOCK_STREAM, 0); bind($l, sockaddr_in(0, INADDR_LOOPBACK)); listen($l, 900);
+$SIG{ALRM} = sub { print $total; exit }; alarm 10;
+for (1 .. 100) { socket(my $s, PF_INET, SOCK_STREAM, 0); connect($s, getsockname $l) or last; accept(my $c, $l) or last;
+    push @kept, $s, $c; fill($s) }
+print $total;
+"""
+_FILL_UNIX = (
+    "for (1 .. 900) { socketpair(my $s, my $c, 1, 1, 0) or last; push @kept, $s, $c; fill($s) } print $total"
+)
+
+
+@pytest.mark.parametrize("script", [_FILL_TCP, _FILL_UNIX], ids=["tcp", "unix"])
+def test_what_waits_in_sockets_counts_as_memory(script: str) -> None:
+    result = run(perl(_FILL + script, limits=tight(memory_bytes=64 * MIB, open_files=2000)))
+    assert result.stopped_by == "memory" or int(result.output) < 160 * MIB
