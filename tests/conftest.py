@@ -18,9 +18,16 @@ import hypothesis
 import pytest
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from lastmile.accounts.models import User
     from lastmile.classroom.models import Classroom
     from lastmile.embedded.children import Program
+
+CHROMIUM = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
 
 # Before any module of the platform is imported. Short, because Unix sockets have at most 107 letters.
 _SCRATCH = Path(tempfile.mkdtemp(prefix="lastmile-tests-"))
@@ -37,6 +44,12 @@ def pytest_configure() -> None:
     # A busy machine is no failure, and a red run has to be red again.
     hypothesis.settings.register_profile("lastmile", deadline=None, derandomize=True)
     hypothesis.settings.load_profile("lastmile")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: Playwright keeps an event loop in this thread from then on, and their course a pool."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -82,6 +95,20 @@ def servers(_scratch: None) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(servers: None) -> None:
     """pytest-django asks for this before it makes the test database."""
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One Chromium for all; a test opens a page or a profile of its own."""
+    from playwright.sync_api import sync_playwright
+
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    assert path, "no Chromium: make test installs it as root, else apt-get install chromium"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM.split())
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

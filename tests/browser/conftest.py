@@ -13,17 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, sync_playwright
+from playwright.sync_api import Browser, BrowserContext
 
 from tests.browser.visiting import Visit, Visitor
 
 ROOT = Path(__file__).parents[2]
 ASSETS = ROOT / "platform" / "lastmile" / "assets"
 BUILT = ROOT / "platform" / "lastmile" / "static" / "build" / "site.js"
-FLAGS = (
-    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
 LOCALES = {"zh": "zh-CN", "en": "en-US"}
 COOKIES = {"zh": "zh-hans", "en": "en"}
 
@@ -58,16 +54,6 @@ def site() -> Iterator[str]:
             up.send_signal(signal.SIGINT)
             up.communicate(timeout=60)
             shutil.rmtree(home, ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    assert path, "no Chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS.split())
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

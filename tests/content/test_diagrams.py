@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from tests.content.reading import CONTENT, ROOT, Source, sources
 
@@ -18,18 +17,14 @@ _DRAW = """async ([name, source]) => {
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[Page]:
+def page(chromium: Browser) -> Iterator[Page]:
     """An empty page that has mermaid."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        try:
-            page = browser.new_page()
-            page.set_content("<!doctype html><title>diagrams</title>")
-            page.add_script_tag(path=_MERMAID)
-            page.evaluate("mermaid.initialize({startOnLoad: false})")
-            yield page
-        finally:
-            browser.close()
+    page = chromium.new_page()
+    page.set_content("<!doctype html><title>diagrams</title>")
+    page.add_script_tag(path=_MERMAID)
+    page.evaluate("mermaid.initialize({startOnLoad: false})")
+    yield page
+    page.close()
 
 
 def test_mermaid_refuses_what_is_no_diagram(page: Page) -> None:
