@@ -96,7 +96,8 @@ class Cgroup:
             if self.version == 2:
                 _hand_down(folder.parent)
             with contextlib.suppress(FileNotFoundError):
-                folder.mkdir()
+                # cpu and cpuacct are often one hierarchy under two names
+                folder.mkdir(exist_ok=True)
                 return
         raise FileNotFoundError(f"{folder.parent} goes away as often as it is made")
 

@@ -102,6 +102,28 @@ def test_a_limit_that_the_kernel_refuses_is_an_error(second: Path, monkeypatch: 
         cgroup.Cgroup(_name()).create(**_LIMITS)
 
 
+def test_version_1_with_two_controllers_in_one_hierarchy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cgroup, "ROOT", tmp_path)
+    for controller in ("memory", "pids", "cpu,cpuacct", "freezer"):
+        (tmp_path / controller).mkdir()
+    for name in ("cpu", "cpuacct"):
+        (tmp_path / name).symlink_to("cpu,cpuacct")
+    assert cgroup.version() == 1
+    group = cgroup.Cgroup(_name())
+    group.create(**_LIMITS)
+    assert (tmp_path / "memory" / cgroup.PARENT / group.name / "memory.limit_in_bytes").read_text() == str(
+        64 << 20
+    )
+    assert (tmp_path / "cpu,cpuacct" / cgroup.PARENT / group.name / "cpu.cfs_quota_us").read_text() == "50000"
+    # real cgroups are removed with what the kernel shows in them
+    for path in (p for p in tmp_path.rglob("*") if p.is_file()):
+        path.unlink()
+    group.remove()
+    assert not list(tmp_path.glob(f"*/{cgroup.PARENT}"))
+
+
 @pytest.fixture
 def group(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[cgroup.Cgroup]:
     """A real cgroup: of the machine's own version, or of the unified hierarchy beside version 1."""

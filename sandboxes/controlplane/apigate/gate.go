@@ -17,7 +17,7 @@ import (
 )
 
 // mostRequests may be under way at once, watches and blocked ones among them; more are told to come later.
-const mostRequests = 512
+const mostRequests = 128
 
 // gate forwards the learner's requests.
 type gate struct {
