@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import Any
 
 from celery import Celery, signals
@@ -48,9 +49,23 @@ def _forget_secrets(**_: Any) -> None:
         os.environ.pop(name, None)
 
 
+_told_to_stop, _tell_to_stop = os.pipe()  # not inherited by any child
+
+
+@signals.worker_init.connect
+def _listen(**_: Any) -> None:
+    threading.Thread(target=_give_back, name="stopper", daemon=True).start()
+
+
 @signals.worker_shutting_down.connect
-def _give_back(**_: Any) -> None:
-    """Stop the engine; the run goes back to the queue without a failure."""
+def _shutting_down(**_: Any) -> None:
+    """In a signal handler, where taking a lock may wait for the very code that was interrupted: only write."""
+    os.write(_tell_to_stop, b".")
+
+
+def _give_back() -> None:
+    """Once told, stop the engine; the run goes back to the queue without a failure."""
     from lastmile.practice import work
 
+    os.read(_told_to_stop, 1)
     work.stop_all()

@@ -176,3 +176,12 @@ def test_a_second_supervisor_is_refused(up: Up) -> None:
     assert refused.wait_ended() == 1
     assert "already up" in refused.lines[-1]
     assert str(up.process.pid) in refused.lines[-1]
+
+
+def test_it_can_be_stopped_while_it_starts(up: Up) -> None:
+    eventually(lambda: any("PostgreSQL" in line for line in up.lines))
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGINT):
+        up.process.send_signal(number)
+    assert up.wait_ended() == 0
+    assert up.lines[-1] == "stopped"
+    eventually(lambda: not up.left())

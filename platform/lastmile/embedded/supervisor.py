@@ -7,7 +7,6 @@ import fcntl
 import os
 import signal
 import socket
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -25,6 +24,7 @@ from sandboxes.paths import run_dir, state_dir
 
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0
+LOOK_SECONDS = 0.25
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -56,7 +56,8 @@ class Supervisor:
         self.began = time.monotonic()
         self.logs = state_dir() / "logs"
         self.kept: list[Kept] = []
-        self.asked = threading.Event()
+        # Plain, because a signal handler that takes a lock may wait for the very code that it interrupted.
+        self.asked = False
 
     def run(self) -> None:
         """Until SIGINT, SIGTERM or SIGHUP. Raises NotStarted; whatever was started is ended either way."""
@@ -68,7 +69,7 @@ class Supervisor:
             except Stop:
                 self.say("")
             finally:
-                self.asked.set()
+                self.asked = True
                 self._bring_down()
 
     def _bring_up(self) -> None:
@@ -133,10 +134,10 @@ class Supervisor:
         self.say(f"{time.monotonic() - began:6.1f} s  {what}{more}")
 
     def _keep_up(self) -> None:
-        while not self.asked.wait(0.25):
+        while not self.asked:
+            time.sleep(LOOK_SECONDS)  # a signal ends it at once, by Stop
             for kept in self.kept:
                 self._look_after(kept)
-        raise Stop
 
     def _look_after(self, kept: Kept) -> None:
         """Start again what ended, at once the first time and then ever more slowly."""
@@ -170,8 +171,8 @@ class Supervisor:
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
         def ask(_number: int, _frame: FrameType | None) -> None:
-            if not self.asked.is_set():
-                self.asked.set()
+            if not self.asked:
+                self.asked = True
                 raise Stop
 
         former = {number: signal.signal(number, ask) for number in SIGNALS}

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
+import contextlib
 import logging
-import signal
-import threading
 import time
 from typing import Any
 
@@ -30,16 +29,16 @@ class Command(BaseCommand):
         if once:
             sweep()
             return
-        stop = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
-        keep_sweeping(stop)
+        # SIGTERM may end it anywhere: each step is one transaction, or a message that may be sent again.
+        with contextlib.suppress(KeyboardInterrupt):
+            keep_sweeping()
 
 
-def keep_sweeping(stop: threading.Event) -> None:
+def keep_sweeping() -> None:
     """Sweep every EVERY_SECONDS. After the database was away, workers first get time to show they live."""
     patient_until = 0.0
-    while not stop.wait(EVERY_SECONDS):
+    while True:
+        time.sleep(EVERY_SECONDS)
         try:
             sweep(lost=time.monotonic() >= patient_until)
         except Error as error:
