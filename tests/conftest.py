@@ -52,15 +52,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _scratch() -> Iterator[None]:
-    """Removes the folders of this test session."""
-    yield
+def pytest_unconfigure() -> None:
+    """Also where nothing was run, as with --collect-only."""
     shutil.rmtree(_SCRATCH, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def servers(_scratch: None) -> Iterator[None]:
+def servers() -> Iterator[None]:
     """PostgreSQL and Redis, for this session alone, where DATABASE_URL and REDIS_URL name no others."""
     from lastmile import environment
     from lastmile.embedded import binaries, broker, database
