@@ -71,6 +71,15 @@ def find(kind: str) -> Iterator[Entry]:
         yield Entry(kind, path.name, path, str(owner.get("boot_id", "")), _lives(owner))
 
 
+def remove_own() -> None:
+    """Remove what this process started and has not removed. For its very end: a start that was given up."""
+    kinds = run_dir() / "sandboxes"
+    for path in kinds.glob("*/*") if kinds.is_dir() else ():
+        owner = _owner(path)
+        if owner.get("pid") == os.getpid() and _lives(owner):
+            remove(path)
+
+
 def _lives(owner: dict[str, Any]) -> bool:
     pid, started = owner.get("pid"), owner.get("start_time")
     if owner.get("boot_id") != boot_id() or not isinstance(pid, int) or not started:

@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 
+from sandboxes import folders
 from sandboxes.pool.daemon import AlreadyServed, Daemon
 from sandboxes.pool.messages import socket_path
 from sandboxes.providers import provider
@@ -21,6 +22,7 @@ def main() -> int:
     except AlreadyServed as error:
         print(error, file=sys.stderr)
         return 1
+    folders.remove_own()
     return 0
 
 

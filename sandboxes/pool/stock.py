@@ -15,6 +15,7 @@ log = logging.getLogger("lastmile.pool")
 
 # certificates last two days; a spare that waited for half of one is replaced
 _OLDEST_SECONDS = 12 * 3600.0
+_LAST_START_SECONDS = 2.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 _LOOK_SECONDS = 5.0
 
@@ -108,7 +109,8 @@ class Stock:
             self._changed.notify_all()
         for spare in spares:
             spare.sandbox.close()
-        self._thread.join(30)
+        # a start that goes on longer ends with this process: its keepers watch for that
+        self._thread.join(_LAST_START_SECONDS)
 
     def _missing(self) -> Spec | None:
         """What to start next. Not while a run goes on: it would pay for it with its own processor."""

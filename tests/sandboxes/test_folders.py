@@ -147,3 +147,13 @@ def test_no_name_of_a_cgroup_is_misread(name: str) -> None:
 )
 def test_other_names_belong_to_nobody(name: str) -> None:
     assert cgroup.keeper_of(name) is None
+
+
+def test_what_a_process_leaves_at_its_end_goes_and_nothing_else() -> None:
+    mine = folders.create("fake", "given-up")
+    theirs = folders.create("fake", "of-another")
+    (theirs / "owner").write_text(json.dumps({"pid": 1, "start_time": "1", "boot_id": folders.boot_id()}))
+    folders.remove_own()
+    assert not mine.exists()
+    assert theirs.exists()
+    folders.remove(theirs)

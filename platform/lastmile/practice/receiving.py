@@ -136,4 +136,5 @@ def _store(user: User, lab: Lab, given: submission.Submission, key: str, source:
 def _announce(run: Run) -> None:
     streams.tell_of(run)  # first, or a quick worker's news would come before it
     if outbox.publish(run):
-        run.refresh_from_db(fields=["published_at"])
+        # a worker may have it already: then it was never marked as published, and does not wait either
+        run.refresh_from_db(fields=["published_at", "state"])
