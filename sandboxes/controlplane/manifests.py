@@ -16,17 +16,21 @@ from sandboxes.controlplane.client import ApiError, Client
 from sandboxes.controlplane.waiting import wait_until
 
 _RBAC = "/apis/rbac.authorization.k8s.io/v1"
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _COLLECTIONS = {
     "Namespace": "/api/v1/namespaces",
     "ConfigMap": "/api/v1/namespaces/{ns}/configmaps",
     "ResourceQuota": "/api/v1/namespaces/{ns}/resourcequotas",
     "CustomResourceDefinition": _CRDS,
+    "ValidatingAdmissionPolicy": f"{_ADMISSION}/validatingadmissionpolicies",
+    "ValidatingAdmissionPolicyBinding": f"{_ADMISSION}/validatingadmissionpolicybindings",
     "ClusterRole": f"{_RBAC}/clusterroles",
     "ClusterRoleBinding": f"{_RBAC}/clusterrolebindings",
     "Role": f"{_RBAC}/namespaces/{{ns}}/roles",
     "RoleBinding": f"{_RBAC}/namespaces/{{ns}}/rolebindings",
 }
+GUARD = str(Path(__file__).with_name("guard.yaml"))
 
 
 def read(paths: list[str]) -> Iterator[dict[str, Any]]:

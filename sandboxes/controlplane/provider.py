@@ -55,7 +55,7 @@ class ControlPlaneProvider:
 
     def start(self, spec: Spec, report: Report) -> ControlPlane:
         self.probe()
-        objects = list(manifests.read(list(spec.options.get("manifests", []))))
+        objects = list(manifests.read([manifests.GUARD, *spec.options.get("manifests", [])]))
         with contextlib.ExitStack() as undo:
             id_ = f"cp-{secrets.token_hex(4)}"
             folder = folders.create(self.kind, id_)

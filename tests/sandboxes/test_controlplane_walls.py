@@ -149,6 +149,37 @@ def test_the_operator_may_do_only_what_the_lab_gives_it(plane: ControlPlane) -> 
     assert {"default", "kube-system"} <= names
 
 
+def _allow(plane: ControlPlane, group: str, resource: str, verbs: list[str]) -> None:
+    base, name = "/apis/rbac.authorization.k8s.io/v1", f"more-{resource}"
+    meta = {"metadata": {"name": name}}
+    rules = [{"apiGroups": [group], "resources": [resource], "verbs": verbs}]
+    plane.client().create(f"{base}/clusterroles", {**meta, "rules": rules})
+    binding = {
+        **meta,
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "operator"}],
+    }
+    plane.client().create(f"{base}/clusterrolebindings", binding)
+
+
+@pytest.mark.parametrize(("replicas", "status"), [(50, 201), (51, 422)])
+def test_the_learner_cannot_make_the_controllers_flood_etcd(
+    plane: ControlPlane, replicas: int, status: int
+) -> None:
+    path = "/apis/apps/v1/namespaces/default/statefulsets"
+    _allow(plane, "apps", "statefulsets", ["list", "create"])
+    await_true(lambda: _learner(plane, "GET", path) == 200, 10, "the right to list")
+    labels = {"app": "many"}
+    spec = {
+        "replicas": replicas,
+        "serviceName": "many",
+        "selector": {"matchLabels": labels},
+        "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}},
+    }
+    made = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "many"}, "spec": spec}
+    assert _learner(plane, "POST", f"{path}?dryRun=All", made) == status
+
+
 @pytest.mark.parametrize("header", ["Impersonate-User", "X-Remote-User"])
 def test_the_learner_is_nobody_else(plane: ControlPlane, header: str) -> None:
     review = json.dumps({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"})
