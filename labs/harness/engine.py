@@ -94,6 +94,7 @@ class _Run:
         except BadSubmission as bad:
             return self.refused(bad)
         self.emitter.emit("state", state="building")
+        self._tell_building(len(accepted.files))
         with contextlib.ExitStack() as undo:
             folder = folders.create("run", f"run-{secrets.token_hex(6)}")
             undo.callback(folders.remove, folder)
@@ -201,13 +202,21 @@ class _Run:
     def _build_log(self, text: str) -> None:
         self.emitter.emit("log", stream="build", text=text)
 
+    def _tell_building(self, count: int) -> None:
+        """The log's first line: said at once, so that nobody wonders whether the submission arrived."""
+        self.emitter.emit(
+            "step",
+            source="build",
+            text=Text(f"收到 {count} 个文件，开始编译", f"received {count} files, building"),
+            command=f"go build {self.lab.build.package}",
+        )
+
     def _tell_built(self, built: build.Built) -> None:
         self.emitter.emit(
             "step",
             source="build",
             text=Text("编译完成", "built"),
             seconds=round(built.seconds, 3),
-            command=f"go build {self.lab.build.package}",
         )
 
     def _rows(self) -> list[CheckResult]:
