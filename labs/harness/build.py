@@ -20,7 +20,7 @@ from labs.harness.jails import Jails, read_only
 from labs.harness.manifest import Lab
 from labs.harness.submission import Submission
 from sandboxes import jail
-from sandboxes.interface import Completed
+from sandboxes.interface import Completed, StartFailed
 from sandboxes.setup import golang
 
 MIB = 1 << 20
@@ -29,6 +29,8 @@ OnLog = Callable[[str], None]
 
 # what the tools may take, and no more: a vet that hangs must not hold up the verdict
 _VET_SECONDS = 60.0
+# what a shell answers for a program that it cannot start; the go command itself ends with 1 or 2
+_SHELL_FAILED = (126, 127)
 _GO = "go build -buildvcs=false -ldflags='-s -w' -o /tmp/program {package}"
 
 
@@ -119,6 +121,8 @@ def build(lab: Lab, submission: Submission, jails: Jails, into: Path, on_log: On
         on_log(output)
     if done.exit_code == 0 and into.stat().st_size:
         return Built(into, advice, None, output, time.monotonic() - begun)
+    if done.exit_code in _SHELL_FAILED:
+        raise StartFailed("the compiler could not be started", output)
     found = parse("build", output) if not done.stopped_by else []
     return Built(None, advice + found, _reason(lab, done, found), output, time.monotonic() - begun)
 

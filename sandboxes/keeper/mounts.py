@@ -23,6 +23,10 @@ def lay_out(spec: dict[str, Any], files: dict[str, bytes]) -> list[str]:
     options = f"mode=0755,size={size},nr_inodes={_INODES}"
     linux.mount("tmpfs", STAGE, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, options)
     arguments: list[str] = []
+    # before the binds, or they would cover one that goes below /tmp
+    for name in ("tmp", "work"):
+        _own_folder(f"{STAGE}/{name}", spec["uid"])
+        arguments += ["--bind", f"{STAGE}/{name}", f"/{name}"]
     for number, (fd, dest) in enumerate(binds):
         arguments += ["--ro-bind", _bind(fd, f"{STAGE}/bind{number}"), dest]
     for number, (fd, overlay) in enumerate(overlays):
@@ -31,9 +35,6 @@ def lay_out(spec: dict[str, Any], files: dict[str, bytes]) -> list[str]:
             _overlay(fd, f"{STAGE}/overlay{number}", overlay, spec["uid"]),
             overlay["dest"],
         ]
-    for name in ("tmp", "work"):
-        _own_folder(f"{STAGE}/{name}", spec["uid"])
-        arguments += ["--bind", f"{STAGE}/{name}", f"/{name}"]
     _write_files(f"{STAGE}/work", files, spec["uid"])
     return arguments
 

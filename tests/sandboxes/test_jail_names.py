@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os.path
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandboxes.jail import Command, Process, model
+from sandboxes.jail import Bind, Command, Process, model, run
 from sandboxes.jail import process as jail_process
 from sandboxes.keeper import cgroup
 
@@ -46,3 +47,12 @@ def test_any_label_makes_a_name_for_a_cgroup(label: str) -> None:
 def test_an_argument_that_cannot_be_is_refused_before_anything_starts() -> None:
     with pytest.raises(ValueError):
         Process(Command(("/bin/true",), files={"../x": b""}))
+
+
+@pytest.mark.system
+def test_a_bind_below_tmp_is_seen_over_the_jail_s_own(tmp_path: Path) -> None:
+    file = tmp_path / "shown"
+    file.write_text("here\n")
+    dest = "/tmp/below/shown"  # a cache may lie below /tmp on the host
+    command = Command(("/bin/cat", dest), env={"PATH": "/usr/bin"}, binds=(Bind(file, dest),), system=True)
+    assert run(command).output == b"here\n"
