@@ -241,11 +241,11 @@ def rollout(lab: OperatorLab) -> None:
                 f"with observedGeneration={db.generation}, no Ready while the old pods still run",
             ),
             hint=Text(
-                "这个版本只存在了一瞬间：你用写入之前读到的 StatefulSet 算了状态。用 Update 返回的对象，并"
-                "比较 generation 与 observedGeneration。",
-                "This version lived only a moment: you computed it from a StatefulSet read before your "
-                "write. Use what "
-                "Update answered, and compare generation with observedGeneration.",
+                "这个版本只存在了一瞬间。要么你用写入之前读到的 StatefulSet 算了状态（应当用 Update 返回的对象，并比较 "
+                "generation 与 observedGeneration），要么只看 readyReplicas 会把旧 Pod 也算进去。",
+                "This version lived only a moment. Either you computed it from a StatefulSet read before your write "
+                "(use what Update answered, and compare generation with observedGeneration), or "
+                "readyReplicas alone counts the old pods too.",
             ),
         )
     settle(db)
