@@ -14,6 +14,12 @@ from sandboxes.interface import Progress, Spec
 from sandboxes.pool import client
 
 
+def sandbox_spec(lab: Lab) -> Spec:
+    """What a run of `lab` leases; a spare kept warm for it has to be started from the same."""
+    manifests = [str(lab.folder / name) for name in lab.manifests]
+    return Spec(lab.sandbox, options={"manifests": manifests} if manifests else {})
+
+
 class Leasing:
     """A context manager: entering asks for the sandbox, leaving gives it back, leased by then or not."""
 
@@ -63,7 +69,7 @@ class Leasing:
             self._emitter.emit("state", state="leasing")
 
     def _hold(self) -> None:
-        spec = Spec(self._lab.sandbox, options=self._options())
+        spec = sandbox_spec(self._lab)
         try:
             with client.lease(spec, self._on_queue, self._on_progress) as handle:
                 self._data = handle.data
@@ -74,10 +80,6 @@ class Leasing:
             self._error = error
         finally:
             self._have.set()
-
-    def _options(self) -> dict[str, Any]:
-        manifests = [str(self._lab.folder / name) for name in self._lab.manifests]
-        return {"manifests": manifests} if manifests else {}
 
     def _on_queue(self, position: int) -> None:
         self._queued_until = time.monotonic()

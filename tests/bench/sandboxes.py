@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labs.harness import manifest
+from labs.harness.leasing import sandbox_spec
 from sandboxes.controlplane import ControlPlaneProvider
 from sandboxes.controlplane.sandbox import ControlPlane
 from sandboxes.interface import Spec
@@ -23,8 +24,7 @@ LAB = "operators/database"
 
 
 def spec() -> Spec:
-    lab = manifest.load(LAB)
-    return Spec("controlplane", options={"manifests": [str(lab.folder / name) for name in lab.manifests]})
+    return sandbox_spec(manifest.load(LAB))
 
 
 @contextlib.contextmanager

@@ -244,14 +244,13 @@ def _pool_answers() -> bool:
 
 def _warm_up() -> str:
     """Ask the pool for one spare of each sandbox that a lab needs, and do not wait for it."""
+    from labs.harness.leasing import sandbox_spec
     from lastmile.practice import catalog
-    from sandboxes.interface import Spec
     from sandboxes.pool import client
 
     asked = 0
     for lab in catalog.everything():
         if lab.sandbox != "none":
-            manifests = [str(lab.folder / name) for name in lab.manifests]
-            client.keep_warm(Spec(lab.sandbox, options={"manifests": manifests} if manifests else {}), 1)
+            client.keep_warm(sandbox_spec(lab), 1)
             asked += 1
     return f"warming a sandbox for {asked} lab{'s' if asked != 1 else ''}" if asked else ""
