@@ -15,6 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from labs.harness import pace
 from labs.harness.kube import CONFIGMAPS, Kube
 
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
@@ -71,12 +72,12 @@ class Audit:
         probe = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "mark-"}}
         path = CONFIGMAPS.path("default")
         self._kube.call("POST", path, probe, params={"dryRun": "All", "fieldManager": token})
-        deadline = time.monotonic() + timeout
+        deadline = pace.now() + timeout
         while True:
             for entry in self._read():
                 if token in entry.uri:
                     return Mark(token, entry.at)
-            if time.monotonic() > deadline:
+            if pace.now() > deadline:
                 raise TimeoutError(f"the audit log did not show {token} within {timeout} s")
             time.sleep(0.01)  # a file has no condition to wait on
 

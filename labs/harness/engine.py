@@ -17,7 +17,7 @@ from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labs.harness import build, submission
+from labs.harness import build, pace, submission
 from labs.harness.diagnostics import Diagnostic
 from labs.harness.events import Emitter, Sink, Text
 from labs.harness.jails import Cancelled, Jails
@@ -34,6 +34,7 @@ _USUAL = Options()
 _HEAD_START = 0.8  # seconds that a build has before a sandbox is leased: most mistakes show up sooner
 _SPARE_SECONDS = 30.0
 _POLL_SECONDS = 0.1
+_WORTH_SAYING = 1.2
 _VET_SPARE_SECONDS = 3.0  # advice that comes later than this after the checks is not waited for
 
 __all__ = ["Cancelled", "Options", "grade", "refuse"]
@@ -150,7 +151,7 @@ class _Run:
     def _check(self, session: Session, program: Path, vet: Vet) -> Outcome:
         program.chmod(0o755)
         self.emitter.emit("state", state="grading")
-        begun = time.monotonic()
+        begun, paced = time.monotonic(), pace.now()
         session.go(program)
         session.wait_first(self.lab.limits.seconds)
         # advice is for later: it must not slow down the build or the first answer
@@ -158,6 +159,7 @@ class _Run:
         vetting.add_done_callback(self._vetted)
         outcome = session.wait(self.lab.limits.seconds + _SPARE_SECONDS)
         self.parts["checks"] = round(time.monotonic() - begun, 3)
+        self._tell_pace((time.monotonic() - begun) / (pace.now() - paced))
         futures.wait([vetting], _VET_SPARE_SECONDS)
         return outcome
 
@@ -218,6 +220,14 @@ class _Run:
             text=Text("编译完成", "built"),
             seconds=round(built.seconds, 3),
         )
+
+    def _tell_pace(self, stretch: float) -> None:
+        if stretch >= _WORTH_SAYING:
+            text = Text(
+                f"机器繁忙，等待时限已放宽到 {stretch:.1f} 倍",
+                f"the machine was busy: deadlines were extended to {stretch:.1f} times their length",
+            )
+            self.emitter.emit("step", source="grader", text=text)
 
     def _rows(self) -> list[CheckResult]:
         """Every check of the lab in order; what was not reached counts as skipped."""

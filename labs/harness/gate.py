@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import httpx
+
+from labs.harness import pace
 
 FaultKind = Literal["conflict", "429", "500", "503", "504", "reset", "drop_after_write", "block"]
 _LONG_POLL = 5.0
@@ -107,9 +108,9 @@ class Gate:
 
     def wait_request(self, since: int, timeout: float) -> GateRequest | None:
         """The first request after `since`, or None when none came in time."""
-        deadline = time.monotonic() + timeout
+        deadline = pace.now() + timeout
         while True:
-            left = deadline - time.monotonic()
+            left = deadline - pace.now()
             found = self._requests(since, max(0.0, min(left, _LONG_POLL)))
             if found or left <= 0:
                 return found[0] if found else None

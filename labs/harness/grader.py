@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import time
 import traceback
 from pathlib import Path
 from typing import Any
 
-from labs.harness import checks, manifest
+from labs.harness import checks, manifest, pace
 from labs.harness.channel import Channel
 from labs.harness.events import Text
 from labs.harness.fixtures import Fixtures
@@ -48,7 +47,7 @@ def _grade(channel: Channel, assignment: Message) -> int:
     channel.send("ready")
     if not channel.wait_go():
         return 0
-    crashed = _run(runner, fixtures, time.monotonic() + assignment["seconds"])
+    crashed = _run(runner, fixtures, pace.now() + assignment["seconds"])
     entries = fixtures.timeline()
     if entries:
         channel.emit("timeline", entries=entries)

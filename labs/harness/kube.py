@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 
+from labs.harness import pace
 from labs.harness.checks import NotInTime
 from labs.harness.events import Text
 
@@ -191,19 +192,19 @@ class Kube:
 
         Raises NotInTime when it does not in time.
         """
-        deadline = time.monotonic() + timeout
+        deadline = pace.now() + timeout
         while True:
             listed = self._list(kind, namespace, "", name)
             last: Obj | None = next(iter(listed["items"]), None)
             if until(last):
                 return last
             since = listed["metadata"]["resourceVersion"]
-            left = deadline - time.monotonic()
+            left = deadline - pace.now()
             for change in self.watch(kind, namespace, name=name, since=since, timeout=max(left, 0.05)):
                 last = None if change.type == "DELETED" else change.object
                 if until(last):
                     return last
-            if time.monotonic() >= deadline:
+            if pace.now() >= deadline:
                 raise NotInTime(_awaited(f"{kind.kind} {namespace}/{name}", timeout, last is not None))
 
     def call(

@@ -7,12 +7,12 @@ out in a jail of its own (see protocol.py).
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from labs.harness import pace
 from labs.harness.checks import NotInTime
 from labs.harness.events import Text
 
@@ -104,7 +104,7 @@ class Operator:
 
     def wait_connected(self, timeout: float = 10.0) -> None:
         """Returns once this instance has asked the API server for something; see start()."""
-        deadline = time.monotonic() + timeout
+        deadline = pace.now() + timeout
         while not self._connected():
             with self._changed:
                 self._changed.wait_for(lambda: not self._running, timeout=0.05)
@@ -112,7 +112,7 @@ class Operator:
                 if self._ever_connected:
                     return
                 raise CrashedAtStart(self._exit, self.log_tail())
-            if time.monotonic() > deadline:
+            if pace.now() > deadline:
                 zh = f"程序在运行，但 {timeout:g} 秒内没有向 API server 发出任何请求"
                 raise NeverConnected(
                     Text(zh, f"it runs, but in {timeout:g} s it asked the API server for nothing")
@@ -139,7 +139,7 @@ class Operator:
     def wait_exit(self, timeout: float) -> Exit:
         """How it ended; raises NotInTime while it still runs."""
         with self._changed:
-            if not self._changed.wait_for(lambda: not self._running, timeout):
+            if not pace.wait_for(self._changed, lambda: not self._running, timeout):
                 zh = f"{timeout:g} 秒后程序仍在运行"
                 raise NotInTime(Text(zh, f"the program was still running after {timeout:g} s"))
             return self._exit

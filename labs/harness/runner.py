@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
+from labs.harness import pace
 from labs.harness.checks import CheckFunction, Failed, NotInTime
 from labs.harness.events import Text
 from labs.harness.manifest import Check, Lab
@@ -81,7 +82,7 @@ class Runner:
     def _ready(self, check: Check) -> bool:
         met = all(self.statuses.get(need) == "passed" for need in check.needs)
         stopped = self.stop_at_failure and "failed" in self.statuses.values()
-        return met and not stopped and time.monotonic() < self.deadline
+        return met and not stopped and pace.now() < self.deadline
 
     def _settle(self, check: Check, status: str, **fields: Any) -> None:
         self.statuses[check.id] = status
@@ -89,7 +90,7 @@ class Runner:
 
     def _decide(self, check: Check, fixture: Any) -> Failed | None:
         self.last_step = check.title
-        limit = min(check.timeout, max(0.1, self.deadline - time.monotonic()))
+        limit = min(check.timeout, max(0.1, self.deadline - pace.now()))
         try:
             with _time_limit(limit):
                 self.functions[check.id](fixture)
@@ -117,13 +118,17 @@ class Runner:
 
 @contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise _TimeUp in the main thread after `seconds`, and again each second while it is swallowed."""
+    """Raise _TimeUp in the main thread after `seconds` of pace, and again each second while it is swallowed."""
+    end = pace.now() + seconds
 
     def up(_number: int, _frame: FrameType | None) -> None:
-        raise _TimeUp
+        left = end - pace.now()
+        signal.setitimer(signal.ITIMER_REAL, max(left, 0.01) if left > 0 else 1.0)
+        if left <= 0:
+            raise _TimeUp
 
     previous = signal.signal(signal.SIGALRM, up)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01))
     try:
         yield
     finally:

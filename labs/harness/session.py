@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from labs.harness import pace
 from labs.harness.events import Emitter, Text
 from labs.harness.jails import Jails
 from labs.harness.learner import Callbacks, Learner
@@ -105,12 +106,12 @@ class Session:
     def wait_first(self, timeout: float) -> None:
         """Until a check has a result, or the grader has ended."""
         with self._changed:
-            self._changed.wait_for(lambda: self.results or self._outcome is not None, timeout)
+            pace.wait_for(self._changed, lambda: bool(self.results) or self._outcome is not None, timeout)
 
     def wait(self, timeout: float) -> Outcome:
         """How it ended; a grader that takes longer is broken."""
         with self._changed:
-            self._changed.wait_for(lambda: self._outcome is not None, timeout)
+            pace.wait_for(self._changed, lambda: self._outcome is not None, timeout)
             late = Outcome(broken=f"the grader did not end within {timeout:g} s\n{self._log()}")
             return self._outcome or late
 
