@@ -74,7 +74,7 @@ func processes() {
 		fmt.Println("RUNS", filepath.Base(process), string(bytes.ReplaceAll(line, []byte{0}, []byte(" "))))
 	}
 	say("another pid namespace", syscall.Kill(1000, 0) == nil)
-	say("a signal to the first process", syscall.Kill(1, syscall.SIGKILL) == nil && false)
+	_ = syscall.Kill(1, syscall.SIGKILL) // the kernel drops it: this line is followed by others
 	say("uid 0", syscall.Setuid(0) == nil)
 	say("a mount", syscall.Mount("none", "/tmp", "tmpfs", 0, "") == nil)
 	say("a namespace of its own", syscall.Unshare(syscall.CLONE_NEWUSER) == nil)
