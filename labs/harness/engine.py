@@ -17,7 +17,8 @@ from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from labs.harness import build, pace, submission
+from labs.harness import ailing, build, pace, submission
+from labs.harness.ailing import Ailments
 from labs.harness.diagnostics import Diagnostic
 from labs.harness.events import Emitter, Sink, Text
 from labs.harness.jails import Cancelled, Jails
@@ -115,18 +116,22 @@ class _Run:
         with contextlib.suppress(NotYet):
             building.result(_HEAD_START)
         session: Session | None = None
+        leasing: Leasing | None = None
         if not building.done() or building.result().program:
             leasing = undo.enter_context(Leasing(self.lab, self.emitter))
             session = self._open(leasing, building, jails, undo)
         built = building.result()
         self.parts["build"] = round(built.seconds, 3)
         self._diagnose(built.diagnostics)
-        if built.program is None or session is None:
+        if built.program is None or session is None or leasing is None:
             assert built.reason is not None
             return self.verdict("error", built.reason)
         self._tell_built(built)
-        outcome = self._check(session, built.program, vet)
-        return self._conclude(session, outcome)
+        with leasing.watched(session.fell):
+            outcome = self._check(session, built.program, vet)
+        # before the program is ended and the sandbox with it: what did it do to it?
+        ailments = outcome.ailments or leasing.diagnose(broken=bool(outcome.broken))
+        return self._conclude(session, outcome, ailments)
 
     def _open(
         self, leasing: Leasing, building: Future[build.Built], jails: Jails, undo: contextlib.ExitStack
@@ -163,7 +168,11 @@ class _Run:
         futures.wait([vetting], _VET_SPARE_SECONDS)
         return outcome
 
-    def _conclude(self, session: Session, outcome: Outcome) -> Verdict:
+    def _conclude(self, session: Session, outcome: Outcome, ailments: Ailments) -> Verdict:
+        if ailments:
+            told = ailing.overload(ailments)
+            log = f"{dict(ailments)}\n{outcome.broken}"
+            return self.verdict("error", told) if told else self.verdict("internal", _OURS, log=log)
         self.results = session.results
         if outcome.broken:
             return self.verdict("internal", _OURS, log=outcome.broken)

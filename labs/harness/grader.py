@@ -21,6 +21,8 @@ from labs.harness.process import CrashedAtStart
 from labs.harness.protocol import Message
 from labs.harness.runner import Runner
 
+_LONGEST_LINE = 240  # of a program's last words in the reason; the log has all of it
+
 
 def main() -> int:
     channel = Channel(sys.stdin.buffer, sys.stdout.buffer)
@@ -83,10 +85,12 @@ def _reason(crash: CrashedAtStart | None) -> Text:
     if crash is None:
         return Text("", "")
     how_zh, how_en = crash.exit.describe()
-    last = crash.log.strip().splitlines()[-12:]
+    advice_zh, advice_en = crash.exit.advise()
+    last = [line[:_LONGEST_LINE] for line in crash.log.strip().splitlines()[-12:]]
     tail = "\n" + "\n".join(last) if last else ""
     return Text(
-        f"程序启动后就退出了（{how_zh}）{tail}", f"the program ended right after its start ({how_en}){tail}"
+        f"程序还没有访问 API server 就结束了（{how_zh}）。{advice_zh}{tail}",
+        f"the program ended before it asked the API server for anything ({how_en}). {advice_en}{tail}",
     )
 
 

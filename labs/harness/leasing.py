@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
+from labs.harness.ailing import Ailments
 from labs.harness.events import Emitter, Text
 from labs.harness.manifest import Lab
-from sandboxes.interface import Progress, Spec
+from sandboxes.interface import Handle, Progress, Spec
 from sandboxes.pool import client
+
+_LOOK_SECONDS = 1.0
+_FALL_SECONDS = 2.0  # a process that ended is known to its keeper by then
+_POLL_SECONDS = 0.2
 
 
 def sandbox_spec(lab: Lab) -> Spec:
@@ -26,6 +32,7 @@ class Leasing:
     def __init__(self, lab: Lab, emitter: Emitter) -> None:
         self._lab, self._emitter = lab, emitter
         self._data: Mapping[str, Any] = {}
+        self._handle: Handle | None = None
         self._error: BaseException | None = None
         self._have, self._release = threading.Event(), threading.Event()
         self._begun = self._queued_until = self._leased = time.monotonic()
@@ -56,6 +63,37 @@ class Leasing:
             raise self._error
         return self._data
 
+    @contextlib.contextmanager
+    def watched(self, fell: Callable[[Ailments], None]) -> Iterator[None]:
+        """Call `fell` once, from another thread, as soon as the sandbox has fallen while the block runs."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while self._handle and not over.wait(_LOOK_SECONDS):
+                if ailments := client.ailments(self._handle):
+                    fell(ailments)
+                    return
+
+        watcher = threading.Thread(target=watch, name="sandbox", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+
+    def diagnose(self, broken: bool) -> Ailments:
+        """What keeps the sandbox from being believed now; {} when it is well or there is none.
+
+        A grader that broke may have seen the fall before the keeper did, or an API server that is full.
+        """
+        deadline = time.monotonic() + (_FALL_SECONDS if broken else 0.0)
+        while self._handle:
+            if (found := client.ailments(self._handle, deep=broken)) or time.monotonic() >= deadline:
+                return found
+            time.sleep(_POLL_SECONDS)
+        return {}
+
     def parts(self) -> dict[str, float]:
         return {
             "queue": round(self._queued_until - self._begun, 3),
@@ -72,7 +110,7 @@ class Leasing:
         spec = sandbox_spec(self._lab)
         try:
             with client.lease(spec, self._on_queue, self._on_progress) as handle:
-                self._data = handle.data
+                self._handle, self._data = handle, handle.data
                 self._leased = time.monotonic()
                 self._have.set()
                 self._release.wait()

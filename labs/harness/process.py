@@ -27,6 +27,26 @@ _STOPPED = {
 }
 
 
+_ADVICE = {
+    "memory": (
+        "看看什么在不断增长：没有上限的 map、切片或 goroutine。",
+        "Look for what grows without bound: a map, a slice, goroutines.",
+    ),
+    "output": (
+        "只在状态变化时写日志，不要在循环里每次都打印。",
+        "Log when something changes, not on every turn of a loop.",
+    ),
+}
+_LAST_WORDS = (
+    "它最后的输出在下面：panic 之后第一行属于你的文件的位置，就是该看的地方。",
+    "Its last words are below: after a panic, the first line that names a file of yours is where to look.",
+)
+_RETURNED = (
+    "main 返回了：启动 manager，并等到 mgr.Start 结束再返回。",
+    "main returned: start the manager, and do not return before mgr.Start does.",
+)
+
+
 class NeverConnected(NotInTime):
     """It runs, but asked the API server for nothing in time."""
 
@@ -52,6 +72,11 @@ class Exit:
             return f"退出码 {self.code}", f"exit code {self.code}"
         zh, en = _STOPPED.get(self.stopped_by, ("被停止", "it was stopped"))
         return zh, en
+
+    def advise(self) -> tuple[str, str]:
+        """What to do about an end at the start, in Chinese and in English."""
+        ended_well = self.code == 0
+        return _ADVICE.get(self.stopped_by, _RETURNED if ended_well else _LAST_WORDS)
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def kube_apiserver(plan: Plan) -> Command:
     script = 'exec /kube-apiserver "$@" >&9'
     return Command(
         ("/bin/sh", "-c", script, "kube-apiserver", *flags),
-        env={"PATH": "/usr/bin:/bin"},
+        env={"PATH": "/usr/bin:/bin", "GOMEMLIMIT": str(832 * MIB)},
         binds=(
             Bind(plan.binaries / "kube-apiserver", "/kube-apiserver"),
             Bind(_AUDIT_POLICY, "/audit-policy.yaml"),
@@ -192,6 +192,7 @@ def kube_controller_manager(plan: Plan) -> Command:
                 API_PORT, plan.authority.certificate, plan.tokens.controller_manager
             ).encode(),
         },
+        env={"GOMEMLIMIT": str(416 * MIB)},
         limits=_limits(512 * MIB),
         network=plan.network,
         label=f"{plan.id}-kcm",
@@ -212,6 +213,8 @@ def apigate(plan: Plan) -> Command:
         "max_writes": 20_000,
         "max_write_bytes": 64 * MIB,
         "max_per_second": 400,
+        "max_read_rate": 8 * MIB,
+        "read_burst": 64 * MIB,
     }
     return Command(
         ("/apigate", "-config", "/work/config.json"),
@@ -219,7 +222,7 @@ def apigate(plan: Plan) -> Command:
         env={"GOMEMLIMIT": str(144 * MIB)},
         binds=(Bind(plan.apigate, "/apigate"),),
         files={**_pki(plan, plan.authority.issue("apigate")), "config.json": json.dumps(config).encode()},
-        limits=_limits(192 * MIB, 16 * MIB),
+        limits=_limits(256 * MIB, 16 * MIB),
         network=plan.network,
         label=f"{plan.id}-gate",
     )

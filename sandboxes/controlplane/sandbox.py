@@ -8,18 +8,20 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from sandboxes import folders
+from sandboxes import folders, netns
 from sandboxes.controlplane import components
-from sandboxes.controlplane.client import Client
+from sandboxes.controlplane.client import ApiError, Client
 from sandboxes.controlplane.waiting import wait_until
 from sandboxes.interface import Completed, Handle
 from sandboxes.jail import Command, Limits, Process, run
 from sandboxes.netns import NetNS
 
+_MOST_SOCKETS = 4000  # a lab in its busiest moment has below a hundred
+
 _ENDPOINTS = {
     "api": f"https://127.0.0.1:{components.API_PORT}",
     "gate": f"https://127.0.0.1:{components.GATE_PORT}",
-    "gate_control": f"http://127.0.0.1:{components.GATE_CONTROL_PORT}",
+    "gate_control": f"https://127.0.0.1:{components.GATE_CONTROL_PORT}",
 }
 
 
@@ -86,6 +88,36 @@ class ControlPlane:
     def standing(self) -> bool:
         """Whether its processes are there. Unlike `alive` it can be asked while frozen."""
         return self._undo is not None and self._healthy()
+
+    def ailments(self, deep: bool = False) -> dict[str, str]:
+        """What keeps it from being believed or used, by part: {} when it is well.
+
+        A process that ended: "memory" (its limit), else "ended". "store": "full" when etcd takes no more,
+        which is found out only when `deep`.
+        "connections": "too many" while far more are open than a lab needs.
+        """
+        ended = {name: p.wait(0) for name, p in self.processes.items() if not p.running}
+        found = {n: "memory" if r and r.stopped_by == "memory" else "ended" for n, r in ended.items()}
+        if self._undo is None:
+            found["sandbox"] = "ended"
+        elif not found:
+            found = self._crowded() | (self._full() if deep else {})
+        return found
+
+    def _crowded(self) -> dict[str, str]:
+        sockets = netns.tcp_sockets(self.handle.data["netns"])
+        return {"connections": "too many"} if sockets > _MOST_SOCKETS else {}
+
+    def _full(self) -> dict[str, str]:
+        """By a write: etcd answers every one with its alarm once the quota was reached."""
+        probe = {"metadata": {"generateName": "probe-", "namespace": "kube-system"}}
+        try:
+            self.client().create("/api/v1/namespaces/kube-system/configmaps", probe)
+        except ApiError as error:
+            return {"store": "full"} if "database space exceeded" in str(error) else {}
+        except OSError:
+            return {}
+        return {}
 
     def settle(self, timeout: float = 60.0) -> None:
         """Wait until the controllers work: they have made the default service account. Raises TimeoutError."""

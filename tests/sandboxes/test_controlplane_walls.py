@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import secrets
 import socket
@@ -88,10 +89,24 @@ def test_apigate_takes_the_learner_s_token_only(plane: ControlPlane, who: str) -
 def test_apigate_s_control_port_takes_the_grader_s_token_only(plane: ControlPlane) -> None:
     tokens = plane.handle.data["tokens"]
     for token, expected in (("", b"401"), (tokens["learner"], b"401"), (tokens["gate_control"], b"200")):
-        with netns.connect(plane.handle.data["netns"], components.GATE_CONTROL_PORT) as s:
+        with netns.connect(plane.handle.data["netns"], components.GATE_CONTROL_PORT) as raw:
             head = f"GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
-            s.sendall(head.encode())
-            assert s.recv(4096).split()[1] == expected
+            assert _exchange(plane, raw, head.encode()).split()[1] == expected
+
+
+def test_apigate_s_control_port_says_nothing_in_the_clear(plane: ControlPlane) -> None:
+    token = plane.handle.data["tokens"]["gate_control"]
+    with netns.connect(plane.handle.data["netns"], components.GATE_CONTROL_PORT) as s:
+        s.sendall(f"GET /requests HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+        assert s.recv(4096).split()[1] == b"400"
+
+
+def test_a_crowd_of_connections_is_seen(plane: ControlPlane) -> None:
+    network = plane.handle.data["netns"]
+    assert plane.ailments(deep=True) == {}
+    with contextlib.ExitStack() as undo:
+        crowd = [undo.enter_context(netns.connect(network, components.API_PORT)) for _ in range(20)]
+        assert netns.tcp_sockets(network) >= 2 * len(crowd)
 
 
 @pytest.mark.parametrize("port", [components.ETCD_PORT, components.ETCD_PEER_PORT])
