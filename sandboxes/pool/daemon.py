@@ -164,16 +164,17 @@ class Daemon:
             self.stock.want(messages.read_spec(message["warm"]), message["count"])
             messages.send(connection, ok=True)
         elif "status" in message:
-            messages.send(connection, status=self.status())
+            spec = messages.read_spec(message["of"]) if "of" in message else None
+            messages.send(connection, status=self.status(spec))
         else:
             messages.send(connection, error="unknown message", unavailable=False)
 
-    def status(self) -> dict[str, int]:
+    def status(self, spec: Spec | None = None) -> dict[str, int]:
         return {
             "capacity": self.admission.places,
             "leased": self.admission.taken,
             "queued": self.admission.queued,
-            "warm": self.stock.warm(),
+            "warm": self.stock.warm(spec),
             "starting": self.stock.starting,
             "memory_available_bytes": memory_available(),
         }
