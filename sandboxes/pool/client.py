@@ -102,7 +102,10 @@ def ailments_of(sandbox: Sandbox, deep: bool) -> dict[str, str]:
     return {} if standing is None or standing() else {"sandbox": "ended"}
 
 
-def status() -> dict[str, int] | None:
-    """Capacity, leased, queued, warm, starting, memory_available_bytes; None when there is no daemon."""
-    answer = _ask(status=True)
+def status(spec: Spec | None = None) -> dict[str, int] | None:
+    """Capacity, leased, queued, warm, starting, memory_available_bytes; None when there is no daemon.
+
+    `warm` counts the spares of `spec` where it is given, else all.
+    """
+    answer = _ask(status=True, **({"of": messages.spec_json(spec)} if spec else {}))
     return None if answer is None else answer["status"]

@@ -168,7 +168,8 @@ class Daemon:
         elif "ailments" in message:
             messages.send(connection, ailments=self._ailments(message["ailments"], bool(message.get("deep"))))
         elif "status" in message:
-            messages.send(connection, status=self.status())
+            spec = messages.read_spec(message["of"]) if "of" in message else None
+            messages.send(connection, status=self.status(spec))
         else:
             messages.send(connection, error="unknown message", unavailable=False)
 
@@ -177,12 +178,12 @@ class Daemon:
             sandbox = self._held.get(id_)
         return {"sandbox": "ended"} if sandbox is None else ailments_of(sandbox, deep)
 
-    def status(self) -> dict[str, int]:
+    def status(self, spec: Spec | None = None) -> dict[str, int]:
         return {
             "capacity": self.admission.places,
             "leased": self.admission.taken,
             "queued": self.admission.queued,
-            "warm": self.stock.warm(),
+            "warm": self.stock.warm(spec),
             "starting": self.stock.starting,
             "memory_available_bytes": memory_available(),
         }

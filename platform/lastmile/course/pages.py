@@ -87,6 +87,16 @@ def lab_rows(slugs: tuple[str, ...]) -> list[Row]:
     ]
 
 
+def first_with_lab() -> Row | None:
+    """Where a newcomer may begin: the first chapter that has a lab, with its labs."""
+    for entry in content.written():
+        labs = lab_rows(content.chapter(entry.slug, reader_language()).labs)
+        row = entry_row(entry)
+        if labs and row:
+            return row | {"labs": labs}
+    return None
+
+
 def term_rows(ids: tuple[str, ...], language: str) -> list[Row]:
     terms = content.terms()
     return [{"id": id_, "html": render.term_card(terms[id_], language)} for id_ in ids]
@@ -162,4 +172,5 @@ def recorded_verdict() -> Row | None:
     if lab is None:
         return None
     checks = [{"id": check.id, "title": pick(check.title)} for check in lab.checks]
-    return found | {"title": pick(lab.title), "checks": checks}
+    seconds = next((event["seconds"] for event in found["events"] if event["type"] == "verdict"), 0.0)
+    return found | {"title": pick(lab.title), "checks": checks, "seconds": seconds}

@@ -5,7 +5,7 @@ import { say, t } from "../lib/words.js";
 import { drawTimeline } from "../lib/timeline.js";
 
 export class Session {
-  /** @param parts {ladder, log, editor?, verdict?, state?, timeline, timelineEmpty, problems?, firstLine?, onEnd?} */
+  /** @param parts {ladder, log, editor?, verdict?, state?, timeline, timelineEmpty, problems?, firstLine?, limit?, onEnd?} */
   constructor(parts) {
     Object.assign(this, parts);
     this.reset();
@@ -26,9 +26,11 @@ export class Session {
   /** @param pressedAt performance.now() of the key press, or 0 for a run that was there before */
   follow(run, pressedAt = 0) {
     this.stop?.();
+    clearInterval(this.ticking);
     this.reset();
     this.run = run;
     this.pressedAt = pressedAt;
+    this.pressed = pressedAt > 0;
     this.quiet = run.state === "done";
     if (this.firstLine) this.firstLine.textContent = "";
     const handlers = Object.fromEntries(
@@ -36,7 +38,10 @@ export class Session {
     );
     this.stop = follow(run.events_url, {
       ...handlers,
-      offline: () => this.tell("running", t("offline")),
+      offline: () => {
+        clearInterval(this.ticking);
+        this.tell("running", t("offline"));
+      },
       online: () => this.tell("running", this.doing ?? t("running")),
     });
   }
@@ -59,6 +64,18 @@ export class Session {
     if (now === "done" || this.quiet) return;
     this.doing = t(now);
     this.tell(now, this.doing);
+    clearInterval(this.ticking);
+    if (now === "grading" && this.limit && this.pressed) this.count_up();
+  }
+
+  /** How long the checks have run, and how long they may. Only for a run that this page saw begin. */
+  count_up() {
+    const begun = performance.now();
+    const limit = Math.round(this.limit);
+    this.ticking = setInterval(() => {
+      const n = Math.round((performance.now() - begun) / 1000);
+      this.tell("grading", t("elapsed", { doing: this.doing, n, limit }));
+    }, 1000);
   }
 
   seen() {
@@ -102,6 +119,7 @@ export class Session {
   }
 
   on_verdict(event) {
+    clearInterval(this.ticking);
     this.last = event;
     this.count?.(event.passed, event.total);
     if (this.verdict) this.drawVerdict(event);
@@ -120,6 +138,7 @@ export class Session {
   drawVerdict(event) {
     this.verdict.hidden = false;
     this.verdict.dataset.status = event.verdict;
+    const reason = say(event.reason) || (event.verdict === "internal" ? t("internalReason") : "");
     const ran = event.verdict === "pass" || event.verdict === "fail";
     const figures = [
       ran && event.total ? t("checksOf", event) : "",
@@ -129,7 +148,7 @@ export class Session {
     this.verdict.replaceChildren(
       el("p", { class: "word" }, icon(stateIcon(event.verdict)), t(event.verdict)),
       ...(figures.length ? [el("p", { class: "figures-line figures" }, figures.join(" · "))] : []),
-      ...(say(event.reason) ? [el("p", { class: "reason" }, say(event.reason))] : []),
+      ...(reason ? [el("p", { class: "reason" }, reason)] : []),
       ...(event.verdict === "internal" ? [el("p", { class: "reason" }, t("internalText"))] : []),
       el("p", { class: "actions" }, el("a", { class: "small", href: this.run.url }, t("openRun"))),
     );
