@@ -22,7 +22,6 @@ from labs.harness.process import CrashedAtStart
 from labs.harness.protocol import Message
 from labs.harness.runner import Runner
 
-
 _LONGEST_LINE = 240  # of a program's last words in the reason; the log has all of it
 
 
