@@ -17,7 +17,7 @@ from sandboxes.interface import Completed, Handle, StartFailed
 from sandboxes.jail import Command, Limits, Process, run
 from sandboxes.netns import NetNS
 
-# A lab in its busiest moment has below a hundred. So many end a run; a quarter of it explains why one broke.
+# Estimates, not measured: so many end a run; a quarter of it explains why one broke.
 _MOST_SOCKETS = 4000
 
 _ENDPOINTS = {

@@ -23,7 +23,7 @@ def plane() -> Iterator[ControlPlane]:
     """One of its own: its budgets are used up afterwards."""
     sandbox = ControlPlaneProvider().start(Spec("controlplane"), lambda progress: None)
     try:
-        sandbox.settle()  # as the pool does with a spare: controllers that still start give up under load
+        sandbox.settle()  # as the pool does with a spare; without it the controller manager was once seen to end here
         yield sandbox
     finally:
         sandbox.close()
