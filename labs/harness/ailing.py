@@ -13,8 +13,8 @@ from labs.harness.events import Text
 Ailments = Mapping[str, str]
 
 _PARTS = {
-    "etcd": ("etcd", "etcd"),
-    "kube-apiserver": ("API server", "the API server"),
+    "etcd": ("etcd ", "etcd"),
+    "kube-apiserver": ("API server ", "the API server"),
     "kube-controller-manager": (
         "控制器（kube-controller-manager）",
         "the controllers (kube-controller-manager)",

@@ -112,9 +112,11 @@ def etcd(plan: Plan, seed: Mapping[str, bytes] | None = None) -> Command:
     )
     return Command(
         argv,
+        # its files are on a tmpfs and count as its memory too, so the heap has to leave room for them
+        env={"GOMEMLIMIT": str(256 * MIB)},
         binds=(Bind(plan.binaries / "etcd", "/etcd"),),
         files={**_pki(plan, plan.authority.issue("etcd")), **(seed or {})},
-        limits=_limits(512 * MIB, 512 * MIB),
+        limits=_limits(768 * MIB, 512 * MIB),
         network=plan.network,
         label=f"{plan.id}-etcd",
     )

@@ -1,23 +1,27 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 )
 
 // It stores as much as it is let, in letters that take four bytes each once they are read, then reads it again and
 // again in every way there is, while it does what the check asks for.
 func main() {
 	connect()
-	go touch()
 	events()
 	big := strings.Repeat("x", 900<<10) + "\U0001F600"
 	var writers sync.WaitGroup
+	text, _ := json.Marshal(record("NAME", object{"x": big}))
 	for w := range 8 {
 		writers.Go(func() {
 			for n := range 40 {
-				code, text := gate("POST", records, record(fmt.Sprintf("big-%d-%d", w, n), object{"x": big}))
+				name := fmt.Sprintf("big-%d-%d", w, n)
+				body := json.RawMessage(strings.Replace(string(text), "NAME", name, 1))
+				code, text := gate("POST", records, body)
 				if code >= 400 {
 					fmt.Println("refused", code, string(text[:min(len(text), 300)]))
 					return
@@ -25,18 +29,20 @@ func main() {
 			}
 		})
 	}
-	writers.Wait()
+	go touch()
 	for range 64 {
 		go func() {
 			for {
-				code, text := gate("GET", records, nil)
-				if code >= 400 || code == 0 {
+				if code, text := gate("GET", records, nil); code >= 400 {
 					fmt.Println("refused", code, string(text[:min(len(text), 300)]))
+					time.Sleep(time.Second)
 				}
 			}
 		}()
 	}
-	select {}
+	writers.Wait()
+	fmt.Println("HOARDED")
+	time.Sleep(time.Hour)
 }
 
 // events have times that few programs expect, and more bytes than are worth reading.
@@ -54,7 +60,7 @@ func events() {
 		}
 	}
 	long := gateURL + records + "?labelSelector=" + strings.Repeat("a", 7000)
-	for n := range 200 {
+	for n := range 20 {
 		code, _ := call("GET", long, gateToken, nil)
 		if n == 0 {
 			fmt.Println("LONG", code)
