@@ -90,7 +90,7 @@ def _error_in(line: str) -> str:
     """What went wrong according to one line: controller-runtime's JSON, its console format, or a panic."""
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return line if "ERROR" in line or "panic:" in line else ""
     return str(entry.get("error") or "") if isinstance(entry, dict) else ""
 
