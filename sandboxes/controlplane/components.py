@@ -26,6 +26,7 @@ READY_SEEDED = (
 
 _AUDIT_POLICY = Path(__file__).with_name("audit-policy.yaml")
 _PKI = "pki"
+_ATTEMPTS = 8
 # Without nodes there is nothing for the node, volume and cloud controllers to do, and they cost memory.
 _CONTROLLERS = (
     "namespace-controller",
@@ -170,8 +171,7 @@ def kube_apiserver(plan: Plan) -> Command:
 
 
 def kube_controller_manager(plan: Plan) -> Command:
-    argv = (
-        "/kube-controller-manager",
+    flags = (
         "--kubeconfig=/work/kubeconfig",
         "--leader-elect=false",
         "--secure-port=0",
@@ -184,8 +184,13 @@ def kube_controller_manager(plan: Plan) -> Command:
         "--kube-api-qps=200",
         "--kube-api-burst=400",
     )
+    # It gives up on an API server that is not healthy within ten seconds, and a busy machine may need more. A
+    # kubelet would start it again, so this does.
+    script = f'for attempt in $(seq {_ATTEMPTS}); do /kube-controller-manager "$@" && exit; done; exit 1'
     return Command(
-        argv,
+        ("/bin/sh", "-c", script, "kube-controller-manager", *flags),
+        env={"PATH": "/usr/bin:/bin", "GOMEMLIMIT": str(416 * MIB)},
+        system=True,
         binds=(Bind(plan.binaries / "kube-controller-manager", "/kube-controller-manager"),),
         files={
             f"{_PKI}/ca.crt": plan.authority.certificate,
@@ -194,7 +199,6 @@ def kube_controller_manager(plan: Plan) -> Command:
                 API_PORT, plan.authority.certificate, plan.tokens.controller_manager
             ).encode(),
         },
-        env={"GOMEMLIMIT": str(416 * MIB)},
         limits=_limits(512 * MIB),
         network=plan.network,
         label=f"{plan.id}-kcm",
