@@ -15,6 +15,7 @@ from lastmile.course import content, render
 from lastmile.course.models import ReadingPosition
 from lastmile.practice import catalog
 from lastmile.practice.models import Draft, Outcome, Run
+from lastmile.practice.proof import proof_of
 from lastmile.problems import pick
 
 Row = dict[str, Any]
@@ -173,4 +174,5 @@ def recorded_verdict() -> Row | None:
         return None
     checks = [{"id": check.id, "title": pick(check.title)} for check in lab.checks]
     seconds = next((event["seconds"] for event in found["events"] if event["type"] == "verdict"), 0.0)
-    return found | {"title": pick(lab.title), "checks": checks, "seconds": seconds}
+    more = {"title": pick(lab.title), "checks": checks, "seconds": seconds, "proof": proof_of(lab)}
+    return found | more

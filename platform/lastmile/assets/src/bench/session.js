@@ -32,6 +32,7 @@ export class Session {
     this.pressedAt = pressedAt;
     this.pressed = pressedAt > 0;
     this.quiet = run.state === "done";
+    if (this.quiet) this.tell("running", t("loading"));
     if (this.firstLine) this.firstLine.textContent = "";
     const handlers = Object.fromEntries(
       ["queue", "attempt", "state", "step", "diagnostic", "check", "log", "timeline", "verdict", "end"].map((type) => [type, (event) => this[`on_${type}`](event)]),
@@ -40,9 +41,9 @@ export class Session {
       ...handlers,
       offline: () => {
         clearInterval(this.ticking);
-        this.tell("running", t("offline"));
+        this.tell("running", t(this.quiet ? "offlineShort" : "offline"));
       },
-      online: () => this.tell("running", this.doing ?? t("running")),
+      online: () => this.tell("running", this.quiet ? t("loading") : (this.doing ?? t("running"))),
     });
   }
 
@@ -150,8 +151,19 @@ export class Session {
       ...(figures.length ? [el("p", { class: "figures-line figures" }, figures.join(" · "))] : []),
       ...(reason ? [el("p", { class: "reason" }, reason)] : []),
       ...(event.verdict === "internal" ? [el("p", { class: "reason" }, t("internalText"))] : []),
-      el("p", { class: "actions" }, el("a", { class: "small", href: this.run.url }, t("openRun"))),
+      el("p", { class: "actions" }, this.wayToFailed(), el("a", { class: "small", href: this.run.url }, t("openRun"))),
     );
+  }
+
+  /** A button that leads to the first check that failed, which may be far below. */
+  wayToFailed() {
+    if (!this.ladder.firstFailed()) return null;
+    const go = () => {
+      const failed = this.ladder.firstFailed();
+      failed.scrollIntoView({ block: "start" });
+      failed.querySelector("summary")?.focus({ preventScroll: true });
+    };
+    return el("button", { class: "button button-small", type: "button", onclick: go }, t("toFailed"));
   }
 
   drawProblems(problems) {
