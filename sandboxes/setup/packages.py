@@ -30,6 +30,12 @@ RUNNING = (
     Tool("git", ("git",), "the course's own checks"),
     Tool("ca-certificates", ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs"), "downloads"),
 )
+# Tracers are graded in virtual machines; the kernels come packed, each in its own way.
+VIRTUAL_MACHINES = (
+    Tool("qemu-system-x86", ("qemu-system-x86_64",), "the virtual machines that tracers are graded in"),
+    Tool("zstd", ("zstd",), "unpacking a kernel"),
+    Tool("lz4", ("lz4",), "unpacking a kernel"),
+)
 TESTING = (Tool("chromium", ("chromium", "chromium-browser", "google-chrome"), "the browser tests"),)
 
 
@@ -54,9 +60,10 @@ class DebianPackages:
         if os.geteuid() != 0 or not shutil.which("apt-get"):
             raise SetupError(f"missing: {needed}", by_hand)
         env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        patient = ["-o", "DPkg::Lock::Timeout=300"]  # the machine's own updates may be at work
         say(f"apt-get install {names}")
         command.run(["apt-get", "update", "-q"], log="apt-update", env=env, remedy=by_hand)
-        install = ["apt-get", "install", "-q", "-y", "--no-install-recommends"]
+        install = ["apt-get", *patient, "install", "-q", "-y", "--no-install-recommends"]
         command.run([*install, *(tool.package for tool in missing)], log="apt", env=env, remedy=by_hand)
         if still := self.missing():
             raise SetupError(f"still missing after apt: {' '.join(t.package for t in still)}", by_hand)
