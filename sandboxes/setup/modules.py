@@ -97,8 +97,8 @@ class WarmCache:
 
 def programs() -> list[GoProgram]:
     """Every Go program that the sandboxes need."""
-    gate = CHECKOUT / "sandboxes" / "controlplane" / "apigate"
-    return [GoProgram(gate)] if (gate / "go.mod").exists() else []
+    sources = (CHECKOUT / "sandboxes" / "controlplane" / "apigate", CHECKOUT / "sandboxes" / "vm" / "guest")
+    return [GoProgram(source) for source in sources if (source / "go.mod").exists()]
 
 
 def solutions() -> list[WarmCache]:

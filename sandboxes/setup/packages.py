@@ -33,6 +33,7 @@ RUNNING = (
 # Tracers are graded in virtual machines; the kernels come packed, each in its own way.
 VIRTUAL_MACHINES = (
     Tool("qemu-system-x86", ("qemu-system-x86_64",), "the virtual machines that tracers are graded in"),
+    Tool("busybox-static", ("/bin/busybox",), "the shell of a virtual machine"),
     Tool("zstd", ("zstd",), "unpacking a kernel"),
     Tool("lz4", ("lz4",), "unpacking a kernel"),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import itertools
 import os
 import secrets
@@ -14,10 +15,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from sandboxes.vm.errors import Gone, GuestError, Malformed, Refused, Silent, TooLarge
+from sandboxes.vm.errors import Busy, Gone, GuestError, Malformed, Refused, Silent, TooLarge
 from sandboxes.vm.frames import MAX_PAYLOAD, PADDING, BadFrame, Decoder, Frame, encode
 
 _READ_BYTES = 256 << 10
+_LOCK_PAUSE_SECONDS = 0.005
 # what may come before the agent's first answer: remains of other sessions
 _MOST_SKIPPED = 16 << 20
 
@@ -56,9 +58,11 @@ class Channel:
         self._given_up: set[int] = set()
         self._listeners: dict[int, Listener] = {}
         self._ended: GuestError | None = None
-        self._socket = _connect(path, timeout)
+        self._closed = threading.Event()
+        self._socket, self._alone = _connect(path, timeout)
+        self._reader = threading.Thread(target=self._read, name=f"agent {path.parent.name}", daemon=True)
+        self._reader.start()
         self._send(PADDING, time.monotonic() + timeout)
-        threading.Thread(target=self._read, name=f"agent {path.parent.name}", daemon=True).start()
 
     def listen(self, program: int, listener: Listener) -> None:
         """Have `listener` hear the events of a program, and the channel's end."""
@@ -98,8 +102,10 @@ class Channel:
         return call.ok, bytes(call.body)
 
     def close(self) -> None:
-        """Idempotent."""
+        """Idempotent. The next client may come when it returns."""
         self._end(Gone("the connection was closed"))
+        if threading.current_thread() is not self._reader:
+            self._closed.wait()
 
     def _send_request(
         self,
@@ -162,6 +168,8 @@ class Channel:
         self._end(reason)
         # here and not in _end: no other thread may close what this one reads from
         self._socket.close()
+        os.close(self._alone)
+        self._closed.set()
 
     def _take(self, frame: Frame) -> None:
         if "event" in frame.header:
@@ -171,8 +179,6 @@ class Channel:
         with self._lock:
             call = self._calls.get(number) if isinstance(number, int) else None
             late = number in self._given_up
-            if call is not None and frame.header.get("more") is not True:
-                del self._calls[number]
         if call is None:
             if late:
                 return
@@ -180,6 +186,8 @@ class Channel:
         if frame.header.get("more") is True:
             call.part(frame.payload)
             return
+        with self._lock:
+            self._calls = {n: c for n, c in self._calls.items() if c is not call}
         _finish(call, frame.header)
 
     def _event(self, frame: Frame) -> None:
@@ -226,18 +234,36 @@ def _bound_send(connection: socket.socket, seconds: float) -> None:
     )
 
 
-def _connect(path: Path, timeout: float) -> socket.socket:
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    connection.settimeout(timeout)
+def _connect(path: Path, timeout: float) -> tuple[socket.socket, int]:
+    """The connection, and the lock that says that it is the only one. Raises Gone, Busy."""
     try:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise Gone(f"the machine is not there ({error.strerror})") from error
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        # QEMU would leave a second client in its backlog, without a word
+        _lock(folder, time.monotonic() + timeout)
         # by a descriptor of the folder: a Unix socket's path has at most 107 letters
-        folder = os.open(path.parent, os.O_PATH | os.O_DIRECTORY)
-        try:
-            connection.connect(f"/proc/self/fd/{folder}/{path.name}")
-        finally:
-            os.close(folder)
+        connection.connect(f"/proc/self/fd/{folder}/{path.name}")
     except OSError as error:
         connection.close()
+        os.close(folder)
         raise Gone(f"nobody listens at the machine's channel ({error.strerror or error})") from error
-    connection.settimeout(None)
-    return connection
+    except Busy:
+        connection.close()
+        os.close(folder)
+        raise
+    return connection, folder
+
+
+def _lock(folder: int, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise Busy("another client holds the machine's channel") from error
+        # the kernel's own wait for a lock has no deadline
+        time.sleep(_LOCK_PAUSE_SECONDS)

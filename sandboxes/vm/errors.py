@@ -29,3 +29,7 @@ class Malformed(GuestError):
 
 class Gone(GuestError):
     """The channel is closed: the machine has ended, or this client has."""
+
+
+class Busy(GuestError):
+    """Another client of this host holds the machine's channel."""
