@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 from sandboxes import paths
-from sandboxes.setup import golang, kernels, kubernetes, modules, packages, runner, site
+from sandboxes.setup import golang, kernels, kubernetes, modules, packages, runner, site, templates
 from sandboxes.setup.step import SetupError, Step
 
 GROUPS = ("packages", "go", "kubernetes", "programs", "vm", "warm", "site", "tests")
@@ -23,6 +23,7 @@ def steps(groups: Sequence[str]) -> list[Step]:
         "vm": [
             packages.DebianPackages("Debian packages for virtual machines", packages.VIRTUAL_MACHINES),
             *kernels.SERIES,
+            *templates.steps(),
         ],
         "warm": list(modules.solutions()),
         "site": list(site.steps()),

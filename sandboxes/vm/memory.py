@@ -7,6 +7,7 @@ one byte of what the others run on: the seals cannot be taken off again (man 2 f
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
@@ -29,6 +30,17 @@ def create(size: int) -> int:
 def seal(fd: int) -> None:
     """Nobody changes it any more. Raises OSError while somebody has it mapped for writing."""
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, _SEALS)
+
+
+@contextlib.contextmanager
+def holding(content: bytes) -> Iterator[int]:
+    """A file in memory with `content`, to be read from its beginning."""
+    fd = os.memfd_create("guest-state", os.MFD_CLOEXEC)
+    try:
+        os.pwrite(fd, content, 0)
+        yield fd
+    finally:
+        os.close(fd)
 
 
 def store(fd: int, path: Path) -> str:

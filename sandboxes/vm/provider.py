@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import secrets
 import socket
 import time
@@ -16,7 +15,7 @@ from sandboxes.interface import Handle, Progress, Report, Spec, StartFailed, Una
 from sandboxes.jail import MIB, bubblewrap, start
 from sandboxes.paths import cache_dir
 from sandboxes.setup import kernels
-from sandboxes.vm import accelerator, qemu, template
+from sandboxes.vm import accelerator, memory, qemu, template
 from sandboxes.vm.console import Console
 from sandboxes.vm.sandbox import VirtualMachine
 from sandboxes.vm.shelf import BUSYBOX, Shelf, shelf
@@ -108,21 +107,17 @@ def _restore(
 ) -> VirtualMachine:
     console = Console(folder / "console.log")
     ours, theirs = socket.socketpair()
-    state = os.memfd_create("guest-state", os.MFD_CLOEXEC)
-    with template.listen(folder / "agent") as listener, theirs:
-        try:
-            os.pwrite(state, made.state, 0)
+    # closed when the machine has come up: from then on nobody can reach its monitor
+    with ours:
+        ours.sendall(qemu.restore_orders())
+        # not closed yet: QEMU leaves unread what comes from a socket that has hung up
+        ours.shutdown(socket.SHUT_WR)
+        with template.listen(folder / "agent") as listener, theirs, memory.holding(made.state) as state:
             descriptors = (made.ram, listener.fileno(), theirs.fileno(), state)
-            command = qemu.restored(machine, folder.name, descriptors)
-            with ours:
-                ours.sendall(qemu.restore_orders())
-                process = start(command, on_output=console.write)
-        finally:
-            os.close(state)
-    undo.callback(process.kill)
-    client = template.connect(process, folder / "agent", _RESTORE_SECONDS)
-    with client:
-        release = client.ping().release
+            process = start(qemu.restored(machine, folder.name, descriptors), on_output=console.write)
+        undo.callback(process.kill)
+        with template.connect(process, folder / "agent", _RESTORE_SECONDS) as client:
+            release = client.ping().release
     if release != made.release:
         raise StartFailed(f"the machine runs {release}, its template {made.release}")
     vm = VirtualMachine.owned(machine, release, process, folder)
