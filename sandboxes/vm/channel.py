@@ -176,8 +176,10 @@ class Channel:
             self._event(frame)
             return
         number = frame.header.get("id")
+        if not isinstance(number, int):
+            raise Malformed(f"an answer to {number!r:.40}")
         with self._lock:
-            call = self._calls.get(number) if isinstance(number, int) else None
+            call = self._calls.get(number)
             late = number in self._given_up
         if call is None:
             if late:
@@ -212,7 +214,9 @@ class Channel:
             call.error = reason
             call.done.set()
         for listener in listeners:
-            listener(reason, b"")
+            # who failed before may fail again; the others still have to hear it
+            with contextlib.suppress(Exception):
+                listener(reason, b"")
 
 
 def _finish(call: _Call, header: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -87,7 +88,7 @@ func get(_ context.Context, call *Call) (any, error) {
 }
 
 func openWork(name string) (*os.Root, error) {
-	if !fs.ValidPath(name) || name == "." {
+	if !fs.ValidPath(name) || name == "." || strings.ContainsRune(name, 0) {
 		return nil, fmt.Errorf("%q is not the name of a file below %s", name, workDir)
 	}
 	return os.OpenRoot(workDir)

@@ -2,6 +2,7 @@ package frame
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"io"
 	"strings"
@@ -35,6 +36,15 @@ func TestItWorks(t *testing.T) {
 	}
 	if _, err := r.Next(); !errors.Is(err, io.EOF) {
 		t.Errorf("after the last: %v", err)
+	}
+}
+
+// The host's tests have the same bytes.
+func TestBothSidesWriteTheSameBytes(t *testing.T) {
+	got := hex.EncodeToString(encode(t, Frame{Session: 0x01020304, Header: []byte(`{"id": 1}`), Payload: []byte("p")}))
+	want := "6c6d766d0100000900000001010203040a849773" + hex.EncodeToString([]byte(`{"id": 1}p`))
+	if got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }
 
