@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from labs.harness.events import Text
+from sandboxes.bpf import toolchain
 from sandboxes.controlplane.provider import ControlPlaneProvider
 from sandboxes.interface import Unavailable
 from sandboxes.jail import Capabilities
@@ -52,6 +53,7 @@ def examine() -> list[Finding]:
         _jail_runs,
         _overlay,
         _go,
+        _ebpf,
         _kubernetes,
         _kvm,
         _docker,
@@ -129,6 +131,13 @@ def _go() -> Finding:
     ok = os.access(golang.go(), os.X_OK)
     without = Text("不能编译提交", "submissions cannot be built")
     return Finding("Go", ok, str(golang.root()) if ok else "missing", True, without, _SETUP)
+
+
+def _ebpf() -> Finding:
+    missing = toolchain.missing()
+    without = Text("不能编译 eBPF 实验的提交", "submissions to eBPF labs cannot be built")
+    detail = f"missing: {', '.join(missing)}" if missing else str(toolchain.clang())
+    return Finding("eBPF compiler", not missing, detail, False, without, _SETUP)
 
 
 def _kubernetes() -> Finding:

@@ -37,6 +37,12 @@ VIRTUAL_MACHINES = (
     Tool("zstd", ("zstd",), "unpacking a kernel"),
     Tool("lz4", ("lz4",), "unpacking a kernel"),
 )
+EBPF = (
+    Tool("clang-14", ("clang-14", "clang"), "the compiler for eBPF code"),
+    Tool("llvm-14", ("llvm-strip-14", "llvm-strip"), "bpf2go takes debug information off with it"),
+    Tool("libbpf-dev", ("/usr/include/bpf/bpf_helpers.h",), "the headers of eBPF code"),
+    Tool("bpftool", ("bpftool", "/usr/sbin/bpftool"), "writes vmlinux.h from a kernel's types"),
+)
 TESTING = (Tool("chromium", ("chromium", "chromium-browser", "google-chrome"), "the browser tests"),)
 
 
