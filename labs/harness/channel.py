@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Callable
 from typing import IO, Any
 
+from labs.harness.checks import NotInTime
+from labs.harness.events import Text
 from labs.harness.protocol import RS, TO_GRADER, BrokenProtocol, Message, decode, encode
 
 _ANSWER_SECONDS = 30.0
+_START_SECONDS = 120.0  # a program of some MB takes its time on an emulated machine
 
 
 class Refused(Exception):
     """The engine could not carry out a request: ours."""
+
+
+class GuestRefused(Exception):
+    """The guest's agent said no: nothing listens there, no such file, more than the bound."""
+
+
+class GuestLost(NotInTime):
+    """The virtual machine has ended or does not answer, and the learner's program is why.
+
+    A check that lets it through has failed; the later ones on that kernel are skipped.
+    """
 
 
 class Channel:
@@ -23,7 +38,8 @@ class Channel:
         self._writing = threading.Lock()
         self._changed = threading.Condition()
         self._asked = 0
-        self._replies: dict[int, str] = {}
+        self._replies: dict[int, Message] = {}
+        self.sources: dict[str, str] = {}
         self._go = False
         self._closed = False
         self._handlers: dict[str, Callable[[Message], None]] = {}
@@ -49,19 +65,37 @@ class Channel:
     def emit(self, event: str, **fields: Any) -> None:
         self.send("event", event=event, fields=fields)
 
-    def ask(self, do: str, *, process: int, env: dict[str, str] | None = None) -> None:
-        """Have the engine do something and wait until it is done. Raises Refused."""
+    def ask(self, do: str, *, process: int, env: dict[str, str] | None = None, kernel: str = "") -> None:
+        """Have the engine do something and wait until it is done. Raises Refused, GuestLost."""
+        fields = {"do": do, "process": process, "env": env or {}, "kernel": kernel}
+        answer = self._await("request", fields, _START_SECONDS if kernel else _ANSWER_SECONDS)
+        if answer["error"]:
+            raise Refused(f"{do}: {answer['error']}")
+
+    def ask_guest(
+        self, kernel: str, do: str, args: dict[str, Any], timeout: float
+    ) -> tuple[dict[str, Any], bytes]:
+        """Have the engine ask the machine's agent; its object and body. Raises GuestRefused, GuestLost, Refused."""
+        fields = {"kernel": kernel, "do": do, "args": args, "timeout": timeout}
+        answer = self._await("guest", fields, timeout + _ANSWER_SECONDS)
+        if answer["error"]:
+            raise GuestRefused(answer["error"])
+        return answer["ok"], base64.b64decode(answer["body"])
+
+    def _await(self, kind: str, fields: dict[str, Any], timeout: float) -> Message:
         with self._changed:
             self._asked += 1
             number = self._asked
-        self.send("request", id=number, do=do, process=process, env=env or {})
+        self.send(kind, id=number, **fields)
         with self._changed:
-            self._changed.wait_for(lambda: number in self._replies or self._closed, _ANSWER_SECONDS)
+            self._changed.wait_for(lambda: number in self._replies or self._closed, timeout)
             if number not in self._replies:
-                raise Refused(f"{do}: no answer")
-            error = self._replies.pop(number)
-        if error:
-            raise Refused(f"{do}: {error}")
+                raise Refused(f"{fields['do']}: no answer")
+            answer = self._replies.pop(number)
+        lost = answer.get("lost")
+        if lost:
+            raise GuestLost(Text(str(lost.get("zh")), str(lost.get("en"))))
+        return answer
 
     def wait_go(self) -> bool:
         """Until the program is built; False when the engine went away instead."""
@@ -85,8 +119,9 @@ class Channel:
             self._handlers[kind](message)
             return
         with self._changed:
-            if kind == "reply":
-                self._replies[message["id"]] = message["error"]
+            if kind in ("reply", "answer"):
+                self._replies[message["id"]] = message
             elif kind == "go":
+                self.sources.update(message.get("sources", {}))
                 self._go = True
             self._changed.notify_all()

@@ -29,7 +29,7 @@ class Failed(Exception):
 
     `tried` is what the grader did, `saw` what came of it, `expected` what the brief promises, and
     `hint` one sentence computed from the learner's own state. `command` is what a person could
-    paste into a shell in the sandbox to see the same.
+    paste into a shell in the sandbox to see the same. `kernel` is filled in by the runner.
     """
 
     tried: Text
@@ -37,6 +37,7 @@ class Failed(Exception):
     expected: Text
     hint: Text
     command: str = ""
+    kernel: str = ""
 
     def json(self) -> dict[str, Any]:
         return {
@@ -45,6 +46,7 @@ class Failed(Exception):
             "expected": self.expected.json(),
             "hint": self.hint.json(),
             "command": self.command,
+            **({"kernel": self.kernel} if self.kernel else {}),
         }
 
 

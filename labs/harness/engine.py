@@ -15,7 +15,6 @@ from concurrent import futures
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from labs.harness import ailing, build, pace, submission
 from labs.harness.ailing import Ailments
@@ -89,12 +88,18 @@ class _Run:
     options: Options
     parts: dict[str, float] = field(default_factory=dict)
     results: dict[str, CheckResult] = field(default_factory=dict)
+    sources: dict[str, str] = field(default_factory=dict)
 
     def judge(self, handed_in: Submission, jails: Jails) -> Verdict:
         try:
             accepted = submission.accept(self.lab, handed_in)
         except BadSubmission as bad:
             return self.refused(bad)
+        self.sources = {
+            name: text.decode("utf-8", "replace")
+            for name, text in accepted.files.items()
+            if name.endswith((".c", ".h"))
+        }
         self.emitter.emit("state", state="building")
         self._tell_building(len(accepted.files))
         with contextlib.ExitStack() as undo:
@@ -128,7 +133,7 @@ class _Run:
             return self.verdict("error", built.reason)
         self._tell_built(built)
         with leasing.watched(session.fell):
-            outcome = self._check(session, built.program, vet)
+            outcome = self._check(session, built, vet)
         # before the program is ended and the sandbox with it: what did it do to it?
         ailments = outcome.ailments or leasing.diagnose(broken=bool(outcome.broken))
         return self._conclude(session, outcome, ailments)
@@ -146,18 +151,25 @@ class _Run:
                 leasing.announce()
         self.parts |= leasing.parts()
         session = Session(
-            self.lab, leasing.result(), jails, self.emitter, seed=self.seed, options=self.options
+            self.lab,
+            leasing.result(),
+            jails,
+            self.emitter,
+            seed=self.seed,
+            options=self.options,
+            machines=leasing.machines(),
         )
         undo.callback(session.close)
         undo.callback(jails.close)  # the processes in the sandbox end before it does
         session.start()
         return session
 
-    def _check(self, session: Session, program: Path, vet: Vet) -> Outcome:
-        program.chmod(0o755)
+    def _check(self, session: Session, built: build.Built, vet: Vet) -> Outcome:
+        assert built.program is not None
+        built.program.chmod(0o755)
         self.emitter.emit("state", state="grading")
         begun, paced = time.monotonic(), pace.now()
-        session.go(program)
+        session.go(built.program, built.bpf, self.sources)
         session.wait_first(self.lab.limits.seconds)
         # advice is for later: it must not slow down the build or the first answer
         vetting = vet()
@@ -219,7 +231,7 @@ class _Run:
             "step",
             source="build",
             text=Text(f"收到 {count} 个文件，开始编译", f"received {count} files, building"),
-            command=f"go build {self.lab.build.package}",
+            command=build.describe(self.lab),
         )
 
     def _tell_built(self, built: build.Built) -> None:

@@ -5,7 +5,8 @@ Every event has `seq` (from 1, without gaps), `at` (seconds since the run began)
 
 - state       {state: building|leasing|grading|done}
 - step        {source: build|sandbox|grader, text: {zh, en}, command?, seconds?}
-- diagnostic  {tool: submission|gofmt|vet|build, file, line, column, message}   line 0: whole file
+- diagnostic  {tool: submission|gofmt|vet|clang|build|verifier, file, line, column, message, advice}
+              line 0: the whole file
 - check       {check, status: running|passed|failed|skipped, seconds?, failure?}
               failure = {tried: {zh, en}, saw: {zh, en}, expected: {zh, en}, hint: {zh, en}, command?}
 - log         {stream: build|operator, text}                                    learner's own words

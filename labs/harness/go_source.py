@@ -34,16 +34,14 @@ FORBIDDEN_SUFFIXES = (
     ".o",
     ".so",
 )
+C_SUFFIXES = (".c", ".h")
 
 
-def source_problems(name: str, content: bytes) -> list[Text]:
-    """What is wrong with one file; [] as a rule."""
-    if name.endswith(FORBIDDEN_SUFFIXES):
-        return [
-            Text(
-                "只收 Go 源码：不接受 cgo、汇编和目标文件", "Go source only: no cgo, assembly or object files"
-            )
-        ]
+def source_problems(name: str, content: bytes, *, bpf: bool = False) -> list[Text]:
+    """What is wrong with one file; [] as a rule. `bpf`: the lab takes C for eBPF and its headers too."""
+    if name.endswith(FORBIDDEN_SUFFIXES) and not (bpf and name.endswith(C_SUFFIXES)):
+        zh, en = ("只收 Go 和 C 源码", "Go and C source only") if bpf else ("只收 Go 源码", "Go source only")
+        return [Text(f"{zh}：不接受 cgo、汇编和目标文件", f"{en}: no cgo, assembly or object files")]
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError as error:

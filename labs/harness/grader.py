@@ -41,11 +41,13 @@ def _grade(channel: Channel, assignment: Message) -> int:
     channel.follow()
     runner = Runner(lab, checks.registered(), channel.emit, frozenset(assignment["only"]))
     runner.stop_at_failure = assignment["stop"]
-    fixtures.lab.on_step = lambda text: setattr(runner, "last_step", text)
+    for each in fixtures.labs.values():
+        each.on_step = lambda text: setattr(runner, "last_step", text)
     runner.verify()
     prepare = checks.preparation()
     if prepare:
-        prepare(fixtures.lab)
+        for each in fixtures.labs.values():
+            prepare(each)
     channel.send("ready")
     if not channel.wait_go():
         return 0
@@ -61,7 +63,7 @@ def _grade(channel: Channel, assignment: Message) -> int:
 def _run(runner: Runner, fixtures: Fixtures, deadline: float) -> CrashedAtStart | None:
     runner.deadline = deadline
     try:
-        runner.run(fixtures.lab)
+        runner.run(fixtures.labs)
     except CrashedAtStart as crash:
         runner.give_up()
         return crash

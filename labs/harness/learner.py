@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import Any
 from labs.harness import pace
 from labs.harness.jails import Jails
 from labs.harness.manifest import Lab
-from labs.harness.sanitize import Lines
+from labs.harness.output import Batches, OnLines
 from sandboxes import jail
 from sandboxes.controlplane.components import kubeconfig
 from sandboxes.interface import Completed, StartFailed
@@ -21,11 +19,8 @@ from sandboxes.interface import Completed, StartFailed
 MIB = 1 << 20
 MAX_INSTANCES = 100
 _OUTPUT_BYTES = 16 * MIB  # after this much an instance is stopped; what is shown ends earlier
-_BATCH_SECONDS = 0.05
-_BATCH_LINES = 200
 _SPARE_SECONDS = 30.0
 
-OnLines = Callable[[list[dict[str, Any]]], None]
 OnExit = Callable[[int, Completed], None]
 
 
@@ -45,18 +40,13 @@ class Learner:
     def __init__(self, lab: Lab, sandbox: Mapping[str, Any], jails: Jails, callbacks: Callbacks) -> None:
         self._lab, self._sandbox, self._jails, self._on = lab, sandbox, jails, callbacks
         self._instances: dict[int, jail.Process] = {}
-        self._output = Lines()
-        self._waiting: list[dict[str, Any]] = []
-        self._changed = threading.Condition()
-        self._closed = False
-        self._told_cut = False
-        threading.Thread(target=self._flush_often, name="learner's output", daemon=True).start()
+        self._output = Batches(callbacks.lines, callbacks.cut, callbacks.broken)
 
     def start(self, number: int, program: Path, env: Mapping[str, str]) -> None:
         """Start one instance. Raises ValueError when the number was used, StartFailed, Cancelled."""
         if number in self._instances or len(self._instances) >= MAX_INSTANCES:
             raise ValueError(f"instance {number} cannot be started")
-        process = self._jails.start(self._command(program, env), on_output=self._take)
+        process = self._jails.start(self._command(program, env), on_output=self._output.feed)
         self._instances[number] = process
         threading.Thread(target=self._await_end, args=(number, process), daemon=True).start()
 
@@ -68,9 +58,7 @@ class Learner:
 
     def close(self) -> None:
         """End the flushing thread. The jails are closed by their owner."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._output.close()
 
     def _command(self, program: Path, env: Mapping[str, str]) -> jail.Command:
         limits = self._lab.limits
@@ -105,38 +93,5 @@ class Learner:
             self._on.broken(f"{error}\n{error.log}")
             return
         assert result is not None  # without a timeout it waits
-        with self._changed:
-            self._queue(self._output.end())
-        self._flush()
+        self._output.end()
         self._on.exited(number, result)
-
-    def _take(self, data: bytes) -> None:
-        with self._changed:
-            self._queue(self._output.feed(data))
-
-    def _queue(self, lines: list[str]) -> None:
-        now = time.time()
-        self._waiting.extend({"at": now, "text": line} for line in lines)
-        if lines or self._output.cut:
-            self._changed.notify_all()
-
-    def _flush_often(self) -> None:
-        while not self._closed:
-            with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-            time.sleep(_BATCH_SECONDS)  # gather a batch: an event for each line would flood the stream
-            try:
-                self._flush()
-            except Exception:  # noqa: BLE001  a sink that fails ends the run at once
-                self._on.broken(traceback.format_exc())
-                return
-
-    def _flush(self) -> None:
-        with self._changed:
-            lines, self._waiting = self._waiting, []
-            cut = self._output.cut and not self._told_cut
-            self._told_cut = self._told_cut or cut
-        for start in range(0, len(lines), _BATCH_LINES):
-            self._on.lines(lines[start : start + _BATCH_LINES])
-        if cut:
-            self._on.cut()

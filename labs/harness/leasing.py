@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,18 +13,28 @@ from typing import Any
 from labs.harness.ailing import Ailments
 from labs.harness.events import Emitter, Text
 from labs.harness.manifest import Lab
-from sandboxes.interface import Handle, Progress, Spec
+from sandboxes.interface import Handle, Progress, Spec, Unavailable
+from sandboxes.paths import run_dir
 from sandboxes.pool import client
 
 _LOOK_SECONDS = 1.0
 _FALL_SECONDS = 2.0  # a process that ended is known to its keeper by then
-_POLL_SECONDS = 0.2
+_AILING_POLL_SECONDS = 0.2
+_POLL_SECONDS = 0.05
+_GUEST_BYTES = 512 << 20  # a guest of 256 MiB, the emulator, and the pages that it copies
 
 
-def sandbox_spec(lab: Lab) -> Spec:
-    """What a run of `lab` leases; a spare kept warm for it has to be started from the same."""
+def sandbox_specs(lab: Lab) -> dict[str, Spec]:
+    """What a run of `lab` leases, by kernel ("" where the lab has none of its own); {} without a sandbox.
+
+    A spare kept warm for it has to be started from the same.
+    """
+    if lab.sandbox == "none":
+        return {}
+    if lab.sandbox == "vm":
+        return {kernel: Spec("vm", _GUEST_BYTES, {"kernel": kernel}) for kernel in lab.kernels}
     manifests = [str(lab.folder / name) for name in lab.manifests]
-    return Spec(lab.sandbox, options={"manifests": manifests} if manifests else {})
+    return {"": Spec(lab.sandbox, options={"manifests": manifests} if manifests else {})}
 
 
 class Leasing:
@@ -31,8 +42,7 @@ class Leasing:
 
     def __init__(self, lab: Lab, emitter: Emitter) -> None:
         self._lab, self._emitter = lab, emitter
-        self._data: Mapping[str, Any] = {}
-        self._handle: Handle | None = None
+        self._handles: dict[str, Handle] = {}
         self._error: BaseException | None = None
         self._have, self._release = threading.Event(), threading.Event()
         self._begun = self._queued_until = self._leased = time.monotonic()
@@ -58,10 +68,20 @@ class Leasing:
         return self._have.wait(timeout)
 
     def result(self) -> Mapping[str, Any]:
-        """The handle's data; {} for a lab without a sandbox. Raises what leasing raised. After done()."""
+        """The data of the only handle; {} for a lab with none or with several. As machines()."""
+        only = self.machines().get("")
+        return only.data if only else {}
+
+    def machines(self) -> Mapping[str, Handle]:
+        """The handles by kernel. Raises what leasing raised. After done()."""
         if self._error:
             raise self._error
-        return self._data
+        return self._handles
+
+    @property
+    def _watched(self) -> Handle | None:
+        """The control plane, which must stand to the end. A guest is its learner's to end."""
+        return self._handles.get("")
 
     @contextlib.contextmanager
     def watched(self, fell: Callable[[Ailments], None]) -> Iterator[None]:
@@ -69,8 +89,8 @@ class Leasing:
         over = threading.Event()
 
         def watch() -> None:
-            while self._handle and not over.wait(_LOOK_SECONDS):
-                if ailments := client.ailments(self._handle):
+            while self._watched and not over.wait(_LOOK_SECONDS):
+                if ailments := client.ailments(self._watched):
                     fell(ailments)
                     return
 
@@ -88,10 +108,10 @@ class Leasing:
         A grader that broke may have seen the fall before the keeper did, or an API server that is full.
         """
         deadline = time.monotonic() + (_FALL_SECONDS if broken else 0.0)
-        while self._handle:
-            if (found := client.ailments(self._handle, deep=broken)) or time.monotonic() >= deadline:
+        while self._watched:
+            if (found := client.ailments(self._watched, deep=broken)) or time.monotonic() >= deadline:
                 return found
-            time.sleep(_POLL_SECONDS)
+            time.sleep(_AILING_POLL_SECONDS)
         return {}
 
     def parts(self) -> dict[str, float]:
@@ -107,10 +127,13 @@ class Leasing:
             self._emitter.emit("state", state="leasing")
 
     def _hold(self) -> None:
-        spec = sandbox_spec(self._lab)
+        specs = sandbox_specs(self._lab)
         try:
-            with client.lease(spec, self._on_queue, self._on_progress) as handle:
-                self._handle, self._data = handle, handle.data
+            with contextlib.ExitStack() as held:
+                with _alone(self._release) if len(specs) > 1 else contextlib.nullcontext():
+                    for kernel, spec in specs.items():
+                        leased = client.lease(spec, self._on_queue, self._on_progress)
+                        self._handles[kernel] = held.enter_context(leased)
                 self._leased = time.monotonic()
                 self._have.set()
                 self._release.wait()
@@ -129,3 +152,23 @@ class Leasing:
         if progress.done:
             text = Text(f"{progress.step} 就绪", f"{progress.step} is up")
             self._emitter.emit("step", source="sandbox", text=text, seconds=progress.seconds)
+
+
+@contextlib.contextmanager
+def _alone(given_up: threading.Event) -> Iterator[None]:
+    """Only one run of this machine gathers sandboxes at a time.
+
+    Two that each hold one of the last two places and wait for a second would wait for ever. The kernel
+    lets go of the lock when this process ends. Raises Unavailable when the run was given up meanwhile.
+    """
+    run_dir().mkdir(parents=True, exist_ok=True)
+    with (run_dir() / "leasing.lock").open("w") as lock:
+        while not given_up.is_set():
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                given_up.wait(_POLL_SECONDS)
+        else:
+            raise Unavailable("the run was given up")
+        yield

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from labs.harness.events import Text
@@ -17,9 +17,13 @@ from labs.harness.fields import Table
 LABS = Path(__file__).resolve().parents[1]
 LEVELS = ("junior", "senior", "architect")
 DIMENSIONS = ("language", "engineering", "domain")
-SANDBOXES = ("none", "controlplane")
+SANDBOXES = ("none", "controlplane", "vm")
+KERNELS = ("6.1", "6.12")
+BUILDS = ("go", "bpf")
 SLUG = re.compile(r"[a-z][a-z0-9_-]*/[a-z][a-z0-9_-]*")
 IDENTIFIER = re.compile(r"[a-z][a-z0-9-]*")
+PACKAGE = re.compile(r"(?:\./)?[a-z0-9_]+(?:/[a-z0-9_]+)*")
+C_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class BadManifest(Exception):
@@ -48,12 +52,27 @@ class Check:
 
 @dataclass(frozen=True)
 class Build:
-    """How the submission becomes a program: `kind` go, `package` what is given to go build."""
+    """How the submission becomes a program: `kind` go or bpf, `package` what is given to go build.
+
+    Of kind bpf alone: `source` is the glob of the one C file, `ident` the stem of the Go names that
+    bpf2go makes, `types` the C types that it makes Go types of.
+    """
 
     kind: str
     package: str
     seconds: float
     memory_bytes: int
+    source: str = ""
+    ident: str = ""
+    types: tuple[str, ...] = ()
+
+    @property
+    def generated(self) -> tuple[str, ...]:
+        """What bpf2go writes anew in each build: not part of a submission, though a learner's folder has it."""
+        if self.kind != "bpf":
+            return ()
+        folder = "" if self.package == "." else f"{self.package.removeprefix('./')}/"
+        return tuple(f"{folder}{self.ident.lower()}_x86_bpfel.{end}" for end in ("go", "o"))
 
 
 @dataclass(frozen=True)
@@ -67,7 +86,10 @@ class RunLimits:
 
 @dataclass(frozen=True)
 class Lab:
-    """One lab. `folder` holds starter/, solution/, mistakes/, grader.py and text/."""
+    """One lab. `folder` holds starter/, solution/, mistakes/, grader.py and text/.
+
+    `kernels` is empty unless the sandbox is vm: then each check runs on each of them.
+    """
 
     slug: str
     track: str
@@ -78,6 +100,7 @@ class Lab:
     prerequisites: tuple[str, ...]
     editable: tuple[str, ...]
     sandbox: str
+    kernels: tuple[str, ...]
     manifests: tuple[str, ...]
     title: Text
     build: Build
@@ -132,6 +155,7 @@ def _lab(table: Table, slug: str, folder: Path) -> Lab:
     track = table.string("track")
     if track != slug.partition("/")[0]:
         table.wrong("track", f"is {track!r}, but the folder says {slug.partition('/')[0]!r}")
+    sandbox = table.one_of("sandbox", SANDBOXES)
     return Lab(
         slug=slug,
         track=track,
@@ -141,7 +165,8 @@ def _lab(table: Table, slug: str, folder: Path) -> Lab:
         skills=_skills(table),
         prerequisites=table.strings("prerequisites", optional=True),
         editable=_editable(table),
-        sandbox=table.one_of("sandbox", SANDBOXES),
+        sandbox=sandbox,
+        kernels=_kernels(table, sandbox),
         manifests=_manifests(table, folder),
         title=table.text("title"),
         build=_build(table.table("build")),
@@ -168,6 +193,18 @@ def _editable(table: Table) -> tuple[str, ...]:
     return globs
 
 
+def _kernels(table: Table, sandbox: str) -> tuple[str, ...]:
+    if sandbox != "vm":
+        return ()
+    kernels = table.strings("kernels")
+    if not kernels or len(set(kernels)) != len(kernels):
+        table.wrong("kernels", "needs at least one kernel, each once")
+    for number, kernel in enumerate(kernels):
+        if kernel not in KERNELS:
+            table.wrong(f"kernels[{number}]", f"is {kernel!r}, must be one of {', '.join(KERNELS)}")
+    return kernels
+
+
 def _manifests(table: Table, folder: Path) -> tuple[str, ...]:
     names = table.strings("manifests", optional=True)
     for number, name in enumerate(names):
@@ -178,13 +215,30 @@ def _manifests(table: Table, folder: Path) -> tuple[str, ...]:
 
 def _build(table: Table) -> Build:
     build = Build(
-        kind=table.one_of("kind", ("go",)),
+        kind=table.one_of("kind", BUILDS),
         package=table.string("package", default="."),
         seconds=table.number("seconds", default=90.0, least=1.0),
         memory_bytes=table.integer("memory_mb", default=2048, least=64, most=65536) << 20,
     )
+    if build.kind == "bpf":
+        build = _with_c(build, table)
     table.nothing_else()
     return build
+
+
+def _with_c(build: Build, table: Table) -> Build:
+    source = table.string("source", default="bpf/*.bpf.c")
+    ident = table.string("ident", default="bpf")
+    types = table.strings("types", optional=True)
+    if build.package != "." and not PACKAGE.fullmatch(build.package):
+        table.wrong("package", f"{build.package!r} is not a folder such as . or ./cmd/tracer")
+    if not source.endswith(".c") or source.startswith("/") or ".." in source.split("/"):
+        table.wrong("source", f"{source!r} is not a glob of C files in the lab's folder")
+    for field, names in (("ident", (ident,)), ("types", types)):
+        for name in names:
+            if not C_NAME.fullmatch(name):
+                table.wrong(field, f"{name!r} is not an identifier")
+    return replace(build, source=source, ident=ident, types=types)
 
 
 def _limits(table: Table) -> RunLimits:

@@ -6,9 +6,10 @@ out in a jail of its own (see protocol.py).
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ _STOPPED = {
     "output": ("输出超过上限", "it printed more than it may"),
     "wall": ("运行时间超过上限", "it ran longer than it may"),
     "cpu": ("CPU 时间超过上限", "it used more CPU time than it may"),
+    "guest": ("虚拟机不在了", "its virtual machine is gone"),
     "closed": ("被评分程序停止", "it was stopped by the grader"),
 }
 
@@ -90,8 +92,10 @@ class Line:
 class Operator:
     """One learner program. At most one instance runs at a time."""
 
-    def __init__(self, ask: Ask, connected: Callable[[], bool]) -> None:
+    def __init__(self, ask: Ask, connected: Callable[[], bool], numbers: Iterator[int] | None = None) -> None:
+        """`numbers` number the instances; several programs of one run share it."""
         self._ask, self._connected = ask, connected
+        self._numbers = numbers or itertools.count(1)
         self._changed = threading.Condition()
         self._lines: deque[Line] = deque(maxlen=20_000)
         self._running = False
@@ -102,6 +106,11 @@ class Operator:
     @property
     def running(self) -> bool:
         return self._running
+
+    @property
+    def number(self) -> int:
+        """Of the instance that was started last; 0 before the first."""
+        return self._number
 
     @property
     def lines(self) -> list[Line]:
@@ -123,7 +132,7 @@ class Operator:
         if self._running:
             raise RuntimeError("the operator is running already")
         with self._changed:
-            self._number += 1
+            self._number = next(self._numbers)
             self._running = True
         self._ask("start_operator", process=self._number, env=dict(env or {}))
 

@@ -22,19 +22,22 @@ TO_GRADER: dict[str, _Shape] = {
         "seed": int,
         "sandbox": dict,
         "seconds": (int, float),
+        "kernels": list,
         "only": list,
         "stop": bool,
     },
     "go": {},
     "reply": {"id": int, "error": str},
     "output": {"lines": list},
+    "answer": {"id": int, "error": str, "lost": dict, "ok": dict, "body": str},
     "exited": {"process": int, "code": (int, type(None)), "stopped_by": str},
 }
 
 FROM_GRADER: dict[str, _Shape] = {
     "ready": {},
     "event": {"event": str, "fields": dict},
-    "request": {"id": int, "do": str, "process": int, "env": dict},
+    "request": {"id": int, "do": str, "process": int, "env": dict, "kernel": str},
+    "guest": {"id": int, "kernel": str, "do": str, "args": dict, "timeout": (int, float)},
     "done": {"crashed": bool, "reason": dict},
     "broken": {"log": str},
 }
@@ -43,8 +46,10 @@ EVENTS: dict[str, _Shape] = {
     "step": {"source": str, "text": dict},
     "check": {"check": str, "status": str},
     "timeline": {"entries": list},
+    "diagnostic": {"tool": str, "file": str, "line": int, "column": int, "message": str, "text": dict},
 }
 ACTIONS = ("start_operator", "stop_operator", "kill_operator")
+GUEST_OPERATIONS = ("http", "bpf", "bpf_stats", "traffic", "traffic_release", "usage", "verify", "run")
 STATUSES = ("running", "passed", "failed", "skipped")
 
 
@@ -74,7 +79,8 @@ def decode(line: bytes, shapes: dict[str, _Shape]) -> Message:
     _check(kind, message, shapes[kind])
     if kind == "event":
         _check_event(message)
-    if kind == "request" and message["do"] not in ACTIONS:
+    known = {"request": ACTIONS, "guest": GUEST_OPERATIONS}.get(kind)
+    if known is not None and message["do"] not in known:
         raise BrokenProtocol(f"an unknown request {message['do']!r}")
     checked: Message = message
     return checked
@@ -86,6 +92,8 @@ def _check_event(message: Message) -> None:
         raise BrokenProtocol(f"a grader may not emit {name!r}")
     fields = message["fields"]
     _check(name, fields, EVENTS[name])
+    if name == "diagnostic" and fields["tool"] != "verifier":
+        raise BrokenProtocol(f"a grader has no diagnostics of {fields['tool']!r}")
     if name == "check" and fields["status"] not in STATUSES:
         raise BrokenProtocol(f"an unknown status {fields['status']!r}")
     if {"seq", "at", "type"} & fields.keys():

@@ -1,16 +1,22 @@
-"""Runs a lab's checks in order, each within its time, and reports them."""
+"""Runs a lab's checks in order, each within its time, and reports them.
+
+Where a lab has kernels, each check runs on each of them before the next check begins. It passes when
+it passes on all; what it `needs` is looked at kernel by kernel, so that one kernel's failure does not
+hide what happens on the other.
+"""
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
 from labs.harness import pace
+from labs.harness.channel import GuestLost
 from labs.harness.checks import CheckFunction, Failed, NotInTime
 from labs.harness.events import Text
 from labs.harness.manifest import Check, Lab
@@ -38,6 +44,8 @@ class Runner:
     stop_at_failure: bool = False
     last_step: Text = field(default_factory=lambda: Text("", ""))
     statuses: dict[str, str] = field(default_factory=dict)
+    by_kernel: dict[tuple[str, str], str] = field(default_factory=dict)
+    lost: set[str] = field(default_factory=set)
 
     def verify(self) -> None:
         """Raises OutOfStep unless each check of lab.toml has its function and the other way round."""
@@ -46,29 +54,44 @@ class Runner:
             missing, extra = sorted(wanted - there), sorted(there - wanted)
             raise OutOfStep(f"{self.lab.slug}: grader.py lacks {missing} and has {extra} beyond lab.toml")
 
-    def run(self, fixture: Any) -> None:
-        """Every check in order. Raises whatever a check raises beyond Failed and NotInTime."""
+    def run(self, fixtures: Mapping[str, Any]) -> None:
+        """Every check in order; `fixtures` by kernel, "" for a lab without any.
+
+        Raises whatever a check raises beyond Failed and NotInTime.
+        """
         wanted = self._wanted()
         for check in self.lab.checks:
-            if check.id not in wanted:
+            if check.id in wanted:
+                self._run_check(check, fixtures)
+
+    def _run_check(self, check: Check, fixtures: Mapping[str, Any]) -> None:
+        ready = [kernel for kernel in fixtures if self._ready(check, kernel)]
+        if not ready:
+            self._settle(check, dict.fromkeys(fixtures, "skipped"))
+            return
+        self.emit("check", check=check.id, status="running")
+        begun = time.monotonic()
+        outcomes = dict.fromkeys(fixtures, "skipped")
+        failures: dict[str, Failed] = {}
+        for kernel in ready:
+            if not self._ready(check, kernel):  # the time of the run may be over by now
                 continue
-            if not self._ready(check):
-                self._settle(check, "skipped")
-                continue
-            self.emit("check", check=check.id, status="running")
-            begun = time.monotonic()
-            failure = self._decide(check, fixture)
-            seconds = round(time.monotonic() - begun, 3)
-            if failure is None:
-                self._settle(check, "passed", seconds=seconds)
-            else:
-                self._settle(check, "failed", seconds=seconds, failure=failure.json())
+            failure = self._decide(check, fixtures[kernel])
+            outcomes[kernel] = "failed" if failure else "passed"
+            if failure:
+                failures[kernel] = _on(kernel, failure)
+            if isinstance(failure, _Lost):
+                self.lost.add(kernel)
+        seconds = round(time.monotonic() - begun, 3)
+        first = next(iter(failures.values()), None)
+        extra = {"failure": first.json()} if first else {}
+        self._settle(check, outcomes, seconds=seconds, **extra)
 
     def give_up(self) -> None:
         """Skip what has no result yet: there is no program to judge."""
         for check in self.lab.checks:
             if check.id in self._wanted() and check.id not in self.statuses:
-                self._settle(check, "skipped")
+                self._settle(check, {"": "skipped"})
 
     def _wanted(self) -> set[str]:
         if not self.only:
@@ -79,13 +102,19 @@ class Runner:
                 wanted.update(check.needs)
         return wanted
 
-    def _ready(self, check: Check) -> bool:
-        met = all(self.statuses.get(need) == "passed" for need in check.needs)
+    def _ready(self, check: Check, kernel: str) -> bool:
+        met = all(self.by_kernel.get((need, kernel)) == "passed" for need in check.needs)
         stopped = self.stop_at_failure and "failed" in self.statuses.values()
-        return met and not stopped and pace.now() < self.deadline
+        there = kernel not in self.lost
+        return met and there and not stopped and pace.now() < self.deadline
 
-    def _settle(self, check: Check, status: str, **fields: Any) -> None:
+    def _settle(self, check: Check, outcomes: Mapping[str, str], **fields: Any) -> None:
+        status = _all_of(outcomes.values())
         self.statuses[check.id] = status
+        self.by_kernel.update({(check.id, kernel): outcome for kernel, outcome in outcomes.items()})
+        kernels = {kernel: outcome for kernel, outcome in outcomes.items() if kernel}
+        if kernels:
+            fields["kernels"] = kernels
         self.emit("check", check=check.id, status=status, **fields)
 
     def _decide(self, check: Check, fixture: Any) -> Failed | None:
@@ -96,12 +125,26 @@ class Runner:
                 self.functions[check.id](fixture)
         except Failed as failed:
             return failed
+        except GuestLost as lost:
+            return self._lost(check, lost.what)
         except NotInTime as late:
             return self._late(check, late.what)
         except _TimeUp:
             zh = f"{limit:g} 秒内没有做完"
             return self._late(check, Text(zh, f"it was not done within {limit:g} s"))
         return None
+
+    def _lost(self, check: Check, saw: Text) -> Failed:
+        return _Lost(
+            tried=self.last_step,
+            saw=saw,
+            expected=check.title,
+            hint=Text(
+                "程序在虚拟机里以 root 运行，但只应该加载、挂载和读取自己的 eBPF 对象；看它在这之前最后做了什么。",
+                "The program is root in its machine, yet it should load, attach and read its own eBPF objects and "
+                "nothing more: look at what it did last before this.",
+            ),
+        )
 
     def _late(self, check: Check, saw: Text) -> Failed:
         return Failed(
@@ -114,6 +157,23 @@ class Runner:
                 "returned, or a state that was never written.",
             ),
         )
+
+
+class _Lost(Failed):
+    """There is no machine left to run further checks on."""
+
+
+def _all_of(outcomes: Iterable[str]) -> str:
+    found = set(outcomes)
+    return "failed" if "failed" in found else "skipped" if "skipped" in found else "passed"
+
+
+def _on(kernel: str, failure: Failed) -> Failed:
+    """The failure with its kernel's name, in what was seen too."""
+    if not kernel:
+        return failure
+    saw = Text(f"Linux {kernel}：{failure.saw.zh}", f"Linux {kernel}: {failure.saw.en}")
+    return replace(failure, saw=saw, kernel=kernel)
 
 
 @contextmanager

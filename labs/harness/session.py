@@ -8,6 +8,7 @@ import threading
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import httpx
 from labs.harness import pace
 from labs.harness.ailing import Ailments
 from labs.harness.events import Emitter, Text
+from labs.harness.guests import Answer, Guest, GuestLost
 from labs.harness.jails import Jails
 from labs.harness.learner import Callbacks, Learner
 from labs.harness.manifest import LABS, Lab
@@ -23,7 +25,8 @@ from labs.harness.process import Exit
 from labs.harness.protocol import FROM_GRADER, MAX_LINE, RS, BrokenProtocol, Message, decode, encode
 from labs.harness.verdict import CheckResult
 from sandboxes import jail
-from sandboxes.interface import Completed, StartFailed
+from sandboxes.interface import Completed, Handle, StartFailed
+from sandboxes.vm.errors import GuestError
 
 MIB = 1 << 20
 _KEPT_LOG = 16_000
@@ -66,12 +69,18 @@ class Session:
         *,
         seed: int,
         options: Options,
+        machines: Mapping[str, Handle] | None = None,
     ) -> None:
         self._lab, self._sandbox, self._jails, self._emitter = lab, sandbox, jails, emitter
         self._seed, self._options = seed, options
         self._learner = Learner(
             lab, sandbox, jails, Callbacks(self._lines, self._cut, self._exited, self._break)
         )
+        self._guests = {
+            kernel: Guest(kernel, handle, lab, self._callbacks(kernel))
+            for kernel, handle in (machines or {}).items()
+            if kernel
+        }
         self._inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._partial = b""
         self._own_log = b""
@@ -97,14 +106,20 @@ class Session:
             seed=self._seed,
             sandbox=sandbox,
             seconds=seconds,
+            kernels=list(self._guests),
             only=list(self._options.only),
             stop=self._options.stop_at_failure,
         )
 
-    def go(self, program: Path) -> None:
-        """Let the checks begin; `program` is what start_operator starts."""
+    def go(self, program: Path, bpf: Path | None = None, sources: Mapping[str, str] | None = None) -> None:
+        """Let the checks begin; `program` is what start_operator starts, `bpf` the eBPF object in it.
+
+        `sources` are the learner's C files, for the verifier's messages.
+        """
         self._program = program
-        self._send("go")
+        for guest in self._guests.values():
+            guest.object = bpf
+        self._send("go", sources=dict(sources or {}))
 
     def wait_first(self, timeout: float) -> None:
         """Until a check has a result, or the grader has ended."""
@@ -119,6 +134,8 @@ class Session:
             return self._outcome or late
 
     def close(self) -> None:
+        for guest in self._guests.values():
+            guest.close()
         self._learner.close()
         self._inbox.put(b"")
 
@@ -187,6 +204,8 @@ class Session:
             self._event(message["event"], message["fields"])
         elif kind == "request":
             self._request(message)
+        elif kind == "guest":
+            self._ask_guest(message)
         elif kind == "ready":
             self._emitter.emit("step", source="grader", text=Text("评分程序就绪", "the grader is ready"))
         elif kind == "broken":
@@ -213,25 +232,53 @@ class Session:
             points = self._lab.check(fields["check"]).points
             got = points if fields["status"] == "passed" else 0
             self.results[fields["check"]] = CheckResult(
-                fields["check"], fields["status"], got, fields.get("seconds", 0.0), fields.get("failure")
+                fields["check"],
+                fields["status"],
+                got,
+                fields.get("seconds", 0.0),
+                fields.get("failure"),
+                fields.get("kernels", {}),
             )
 
     def _request(self, message: Message) -> None:
-        error = ""
+        runner = self._guests[message["kernel"]] if message["kernel"] else self._learner
+        error, lost = "", {}
         try:
             if message["do"] == "start_operator":
-                self._learner.start(message["process"], self._program, message["env"])
+                runner.start(message["process"], self._program, message["env"])
             elif message["do"] == "stop_operator":
-                self._learner.stop(message["process"])
+                runner.stop(message["process"])
             else:
-                self._learner.kill(message["process"])
-        except (ValueError, KeyError) as wrong:
+                runner.kill(message["process"])
+        except (ValueError, KeyError, GuestError) as wrong:
             error = repr(wrong)
-        self._send("reply", id=message["id"], error=error)
+        except GuestLost as gone:
+            lost = gone.lost.text.json()
+        self._send("reply", id=message["id"], error=error, lost=lost)
 
-    def _lines(self, lines: list[dict[str, Any]]) -> None:
-        self._emitter.emit("log", stream="operator", text="\n".join(line["text"] for line in lines))
-        self._send("output", lines=lines)
+    def _ask_guest(self, message: Message) -> None:
+        """Carried out here, in the thread that hears the grader: it asks for one thing at a time."""
+        answer, error, lost = Answer({}), "", {}
+        try:
+            guest = self._guests[message["kernel"]]
+            answer = guest.ask(message["do"], message["args"], message["timeout"])
+        except GuestError as wrong:
+            error = str(wrong) or type(wrong).__name__
+        except (ValueError, KeyError, TypeError) as wrong:
+            raise BrokenProtocol(f"{message['do']}: {wrong!r}") from wrong
+        except GuestLost as gone:
+            lost = gone.lost.text.json()
+        self._send("answer", id=message["id"], error=error[:2000], lost=lost, **answer.json())
+
+    def _callbacks(self, kernel: str) -> Callbacks:
+        """Those of one machine: its kernel's name goes with each line."""
+        return Callbacks(partial(self._lines, kernel=kernel), self._cut, self._exited, self._break)
+
+    def _lines(self, lines: list[dict[str, Any]], kernel: str = "") -> None:
+        where = {"kernel": kernel} if kernel else {}
+        text = "\n".join(line["text"] for line in lines)
+        self._emitter.emit("log", stream="operator", text=text, **where)
+        self._send("output", lines=lines, kernel=kernel)
 
     def _cut(self) -> None:
         text = Text("输出超过 1 MiB，后面的不再记录", "the output exceeds 1 MiB: the rest is not recorded")

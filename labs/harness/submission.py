@@ -204,15 +204,18 @@ def accept(lab: Lab, submission: Submission) -> Submission:
     """The submission reduced to what the lab lets a learner edit. Raises BadSubmission.
 
     A file that is not editable is left out silently when it is the starter's own, byte by byte (a
-    learner's folder has go.mod in it), and refused otherwise.
+    learner's folder has go.mod in it), and refused otherwise. What bpf2go writes is left out too:
+    the build makes it anew.
     """
     taken = Collector()
     for name, content in submission.files.items():
+        if name in lab.build.generated:
+            continue
         if not any(matches(name, pattern) for pattern in lab.editable):
             if not _is_starters(lab, name, content):
                 taken.refuse(name, *_not_editable(lab, name))
             continue
-        for text in source_problems(name, content):
+        for text in source_problems(name, content, bpf=lab.build.kind == "bpf"):
             taken.refuse(name, text.zh, text.en)
         taken.add(name, content)
     if not taken.files and not taken.problems:

@@ -14,13 +14,17 @@ EXIT_CODES: dict[Word, int] = {"pass": 0, "fail": 1, "error": 2, "internal": 3}
 
 @dataclass(frozen=True)
 class CheckResult:
-    """One check of the run; `failure` is checks.Failed.json() when it failed."""
+    """One check of the run; `failure` is checks.Failed.json() when it failed.
+
+    `kernels` has the status on each kernel where the lab runs on several.
+    """
 
     check: str
     status: Status
     points: int
     seconds: float = 0.0
     failure: dict[str, Any] | None = None
+    kernels: dict[str, str] = field(default_factory=dict)
 
     def json(self) -> dict[str, Any]:
         return {
@@ -29,6 +33,7 @@ class CheckResult:
             "points": self.points,
             "seconds": self.seconds,
             "failure": self.failure,
+            "kernels": self.kernels,
         }
 
 

@@ -1,10 +1,11 @@
 """Untrusted commands, held by bubblewrap, a cgroup, a seccomp filter and an own uid."""
 
 from sandboxes.jail.capabilities import Capabilities, capabilities
-from sandboxes.jail.model import MIB, Bind, Command, Limits, Overlay
+from sandboxes.jail.model import FIRST_DESCRIPTOR, MIB, Bind, Command, Limits, Overlay
 from sandboxes.jail.process import Process, bubblewrap, run, start
 
 __all__ = [
+    "FIRST_DESCRIPTOR",
     "MIB",
     "Bind",
     "Capabilities",

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MIB = 1 << 20
+# what comes before is the command's own three, its export and what bubblewrap is given
+FIRST_DESCRIPTOR = 12
 
 
 def check_name(name: str) -> None:
@@ -62,6 +64,8 @@ class Command:
     `files` are written below /work, owned by the jail's uid. `network` is the path of a network
     namespace; None is an empty one of its own. What the command writes to descriptor 9 (`>&9`
     in a shell; opening it by path is refused) ends up in `export`, a file that the caller made.
+    `descriptors` are the caller's own; the command finds them at FIRST_DESCRIPTOR and on. `devices` are
+    device files of the host, which the command may open under the same path.
     """
 
     argv: tuple[str, ...]
@@ -73,5 +77,7 @@ class Command:
     limits: Limits = Limits()
     network: str | None = None
     export: Path | None = None
+    descriptors: tuple[int, ...] = ()
+    devices: tuple[str, ...] = ()
     system: bool = False
     label: str = "jail"

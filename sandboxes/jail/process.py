@@ -73,18 +73,27 @@ def _spec(command: Command) -> dict[str, Any]:
         },
         "netns": command.network,
         "export": command.export is not None,
+        "devices": list(command.devices),
     }
 
 
-def _start_keeper(control: int, export: Path | None, stdin: bool) -> subprocess.Popen[bytes]:
+def _start_keeper(control: int, command: Command, stdin: bool) -> subprocess.Popen[bytes]:
+    export = command.export
     target = os.open(export, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW) if export else -1
+    passed = [*([target] if export else []), *command.descriptors]
     try:
         return subprocess.Popen(
-            [sys.executable, "-I", "-S", str(_KEEPER), str(control), str(target)],
+            [
+                sys.executable,
+                "-I",
+                "-S",
+                str(_KEEPER),
+                *(str(fd) for fd in (control, target, *command.descriptors)),
+            ],
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            pass_fds=[control] + ([target] if export else []),
+            pass_fds=[control, *passed],
             start_new_session=True,
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"},
         )
@@ -110,7 +119,7 @@ class Process:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                self._keeper = _start_keeper(theirs.fileno(), command.export, stdin)
+                self._keeper = _start_keeper(theirs.fileno(), command, stdin)
         except BaseException:
             ours.close()
             raise

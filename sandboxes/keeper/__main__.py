@@ -1,6 +1,6 @@
 """Keep one jail: read the spec from the control socket, start, watch, clean up, report.
 
-Usage: __main__.py CONTROL_FD EXPORT_FD (-1: nothing is exported).
+Usage: __main__.py CONTROL_FD EXPORT_FD [FD...] (-1: nothing is exported). The command finds each FD at 12 and on.
 
 The caller may die at any moment: the control socket then reads as closed and all of it is removed.
 If the keeper itself is killed, bubblewrap dies with it and the reaper removes the cgroup.
@@ -28,6 +28,9 @@ from sandboxes.keeper.messenger import Messenger
 EXPORT_FD = 9
 _SECCOMP_FD = 10
 _INFO_FD = 11
+_FIRST_DESCRIPTOR = 12
+# where descriptors are kept that must be out of the way of fixed numbers
+_HIGH = 100
 _CPU_POLL_SECONDS = 0.25
 _SIGNAL_POLL_SECONDS = 0.01
 
@@ -87,7 +90,9 @@ def _set_limit(which: int, wanted: int, grace: int = 0) -> None:
     resource.setrlimit(which, (min(wanted, most), most))
 
 
-def _become(spec: dict[str, Any], cgroup: Cgroup, argv: list[str], keeper: int) -> None:
+def _become(
+    spec: dict[str, Any], cgroup: Cgroup, argv: list[str], keeper: int, descriptors: list[int]
+) -> None:
     """In the child: join the cgroup, take the limits and the uid, turn into bubblewrap."""
     try:
         # an ignored signal stays ignored over exec, and the command could not be asked to stop
@@ -102,7 +107,10 @@ def _become(spec: dict[str, Any], cgroup: Cgroup, argv: list[str], keeper: int) 
         linux.die_with_parent(signal.SIGKILL)
         if os.getppid() != keeper:
             raise ProcessLookupError("the keeper ended while the jail was made")
-        os.closerange(12, 4096)
+        # only here: in the keeper these numbers may hold something of its own
+        for place, fd in enumerate(descriptors, start=_FIRST_DESCRIPTOR):
+            os.dup2(fd, place, inheritable=True)
+        os.closerange(_FIRST_DESCRIPTOR + len(descriptors), 4096)
         os.execve(argv[0], argv, {"PATH": "/usr/bin:/bin"})
     except BaseException as error:  # noqa: BLE001  the child of a fork must never return into the keeper
         os.write(2, f"keeper: {error}\n".encode())
@@ -128,8 +136,15 @@ def _prepare_descriptors() -> int:
 
 
 class Keeper:
-    def __init__(self, control: socket.socket, spec: dict[str, Any], files: dict[str, bytes]) -> None:
+    def __init__(
+        self,
+        control: socket.socket,
+        descriptors: list[int],
+        spec: dict[str, Any],
+        files: dict[str, bytes],
+    ) -> None:
         self.control = control
+        self.descriptors = descriptors
         self.spec = spec
         self.stopped_by = ""
         self.started = time.monotonic()
@@ -157,8 +172,9 @@ class Keeper:
         keeper = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _become(spec, self.cgroup, argv, keeper)
-        for fd in (_SECCOMP_FD, _INFO_FD, 0, 1):
+            _become(spec, self.cgroup, argv, keeper, self.descriptors)
+        # a listening socket that the keeper held on to would outlive who answers it
+        for fd in (_SECCOMP_FD, _INFO_FD, 0, 1, *self.descriptors):
             os.close(fd)
         if spec["export"]:
             os.close(EXPORT_FD)
@@ -242,11 +258,18 @@ def _enter_own_user_namespace() -> None:
             f.write(text)
 
 
+def _put_high(fd: int) -> int:
+    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _HIGH)
+    os.close(fd)
+    return high
+
+
 def main() -> int:
     # a terminal's Ctrl-C goes to the whole group; the caller decides when a jail ends
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    control_fd, export_fd = int(sys.argv[1]), int(sys.argv[2])
+    control_fd, export_fd, *passed = (int(word) for word in sys.argv[1:])
+    descriptors = [_put_high(fd) for fd in passed]
     # out of the way of the fixed numbers, and closed on exec
     control = socket.socket(fileno=fcntl.fcntl(control_fd, fcntl.F_DUPFD_CLOEXEC, 40))
     os.close(control_fd)
@@ -254,7 +277,7 @@ def main() -> int:
         os.dup2(export_fd, EXPORT_FD, inheritable=True)
         if export_fd != EXPORT_FD:
             os.close(export_fd)
-    keeper = Keeper(control, *receive(control))
+    keeper = Keeper(control, descriptors, *receive(control))
     answer: dict[str, Any]
     try:
         answer = keeper.result(keeper.watch(keeper.start()))

@@ -5,6 +5,7 @@ that the jail's uid needs no way to them (a checkout below /root works). All of 
 """
 
 import os
+import stat
 from typing import Any
 
 from sandboxes.keeper import linux
@@ -35,6 +36,8 @@ def lay_out(spec: dict[str, Any], files: dict[str, bytes]) -> list[str]:
             _overlay(fd, f"{STAGE}/overlay{number}", overlay, spec["uid"]),
             overlay["dest"],
         ]
+    for number, path in enumerate(spec["devices"]):
+        arguments += ["--dev-bind", _device(path, f"{STAGE}/device{number}", spec), path]
     _write_files(f"{STAGE}/work", files, spec["uid"])
     return arguments
 
@@ -50,6 +53,19 @@ def _bind(fd: int, target: str) -> str:
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
     linux.mount(f"/proc/self/fd/{fd}", target, flags=linux.MS_BIND | linux.MS_REC)
     return target
+
+
+def _device(path: str, base: str, spec: dict[str, Any]) -> str:
+    """A node for this jail's uid alone, so that the host's own keeps its rights; without root, the host's own."""
+    if not spec["root"]:
+        return path
+    number = os.stat(path).st_rdev
+    os.mkdir(base)
+    linux.mount("tmpfs", base, "tmpfs", linux.MS_NOSUID, "mode=0755,size=4k")
+    node = f"{base}/node"
+    os.mknod(node, 0o600 | stat.S_IFCHR, number)
+    os.chown(node, spec["uid"], spec["uid"])
+    return node
 
 
 def _overlay(lower: int, base: str, overlay: dict[str, Any], uid: int) -> str:

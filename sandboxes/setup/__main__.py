@@ -7,10 +7,20 @@ import sys
 from collections.abc import Sequence
 
 from sandboxes import paths
-from sandboxes.setup import golang, kubernetes, modules, packages, runner, site
+from sandboxes.setup import (
+    ebpf,
+    golang,
+    kernels,
+    kubernetes,
+    modules,
+    packages,
+    runner,
+    site,
+    templates,
+)
 from sandboxes.setup.step import SetupError, Step
 
-GROUPS = ("packages", "go", "kubernetes", "programs", "warm", "site", "tests")
+GROUPS = ("packages", "go", "kubernetes", "programs", "vm", "ebpf", "warm", "site", "tests")
 
 
 def steps(groups: Sequence[str]) -> list[Step]:
@@ -20,6 +30,12 @@ def steps(groups: Sequence[str]) -> list[Step]:
         "go": [golang.GoToolchain()],
         "kubernetes": list(kubernetes.binaries()),
         "programs": list(modules.programs()),
+        "vm": [
+            packages.DebianPackages("Debian packages for virtual machines", packages.VIRTUAL_MACHINES),
+            *kernels.SERIES,
+            *templates.steps(),
+        ],
+        "ebpf": [packages.DebianPackages("Debian packages for eBPF code", packages.EBPF), *ebpf.steps()],
         "warm": list(modules.solutions()),
         "site": list(site.steps()),
         "tests": [packages.DebianPackages("Debian packages for the tests", packages.TESTING)],

@@ -22,8 +22,8 @@ def files(root: Path = CHECKOUT) -> list[Path]:
 
 
 def modules(root: Path = CHECKOUT) -> list[Path]:
-    """Folders of the modules that hold code of ours. sandboxes/kubernetes only pins what is built."""
-    mods = (path.parent for path in root.rglob("go.mod"))
+    """Folders of the modules that hold code of ours: some only pin what is built."""
+    mods = (path.parent for path in root.rglob("go.mod") if any(path.parent.rglob("*.go")))
     return sorted(
         folder
         for folder in mods

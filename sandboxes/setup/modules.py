@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+import tomllib
 from pathlib import Path
+from typing import Any
 
 from sandboxes import paths
+from sandboxes.bpf import toolchain
 from sandboxes.setup import command, golang
 from sandboxes.setup.kubernetes import Compiled
 from sandboxes.setup.stamps import Stamp, digest, files_below, part_of
-from sandboxes.setup.step import Say
+from sandboxes.setup.step import Say, SetupError
 
 CHECKOUT = Path(__file__).parents[2]
 
 
 class GoProgram:
-    """One static binary from a Go module of this repository, in <cache>/bin."""
+    """One static binary from a Go module of this repository, in <cache>/bin.
 
-    def __init__(self, source: Path) -> None:
+    `package` is what is built: the module itself, or a program of another one that it pins.
+    """
+
+    def __init__(self, source: Path, package: str = ".") -> None:
         self.name = source.name
-        self._source = source
+        self._source, self._package = source, package
         self.path = paths.cache_dir() / "bin" / source.name
 
     def _key(self) -> str:
@@ -47,7 +55,7 @@ class GoProgram:
                 "-s -w",
                 "-o",
                 part,
-                ".",
+                self._package,
             ],
             log=self.name,
             cwd=self._source,
@@ -61,6 +69,7 @@ class GoProgram:
 class WarmCache:
     """Compiles a lab's solution once, so that a learner's edit is all that is left to compile.
 
+    A solution with eBPF code is compiled from a copy, with the bindings that bpf2go writes into it.
     go removes what it has not used for days from its cache, whenever it runs. It notes that in
     trim.txt, which is therefore part of the key: after a trim this step looks again, in seconds.
     """
@@ -72,33 +81,61 @@ class WarmCache:
 
     def _key(self) -> str:
         trim = golang.build_cache() / "trim.txt"
-        go_files = sorted(self._solution.rglob("*.go"))
-        return digest(golang.VERSION, [self._solution / "go.mod", self._solution / "go.sum"], go_files, trim)
+        sources = [path for end in ("go", "c", "h") for path in sorted(self._solution.rglob(f"*.{end}"))]
+        return digest(golang.VERSION, [self._solution / "go.mod", self._solution / "go.sum"], sources, trim)
 
     def done(self) -> bool:
         return golang.build_cache().is_dir() and self._stamp.matches(self._key())
 
     def run(self, say: Say) -> None:
+        build = self._bpf_build()
+        if build is None:
+            self._compile(self._solution, say)
+        else:
+            with tempfile.TemporaryDirectory(prefix="lastmile-warm-") as scratch:
+                copy = Path(scratch) / "solution"
+                shutil.copytree(self._solution, copy)
+                self._generate(copy, build, say)
+                self._compile(copy, say)
+        self._stamp.write(self._key())
+
+    def _bpf_build(self) -> dict[str, Any] | None:
+        """The table [build] of the lab when it is of kind bpf."""
+        manifest = self._solution.parent / "lab.toml"
+        if not manifest.is_file():
+            return None
+        build: dict[str, Any] = tomllib.loads(manifest.read_text("utf-8")).get("build", {})
+        return build if build.get("kind") == "bpf" else None
+
+    def _generate(self, copy: Path, build: dict[str, Any], say: Say) -> None:
+        say("bpf2go")
+        names = sorted(str(path.relative_to(copy)) for path in copy.glob(build.get("source", "bpf/*.bpf.c")))
+        if len(names) != 1:
+            raise SetupError(f"{self.name}: there are {len(names)} C sources, there must be one")
+        argv = toolchain.generate(
+            names[0], build.get("ident", "bpf"), tuple(build.get("types", ())), build.get("package", ".")
+        )
+        command.run(argv, log=self._log, cwd=copy, remedy="make setup")
+
+    @property
+    def _log(self) -> str:
+        return f"warm-{self._solution.parent.name}"
+
+    def _compile(self, folder: Path, say: Say) -> None:
         for words in (
             ["mod", "download"],
             ["build", "-v", "-trimpath", "-buildvcs=false", "-o", "/dev/null", "."],
             ["vet", "-trimpath", "-buildvcs=false", "./..."],
         ):
             say(f"go {' '.join(words[:2])}")
-            command.run(
-                [golang.go(), *words],
-                log=f"warm-{self._solution.parent.name}",
-                cwd=self._solution,
-                env=golang.environment(),
-                on_line=Compiled(say),
-            )
-        self._stamp.write(self._key())
+            argv = [str(golang.go()), *words]
+            command.run(argv, log=self._log, cwd=folder, env=golang.environment(), on_line=Compiled(say))
 
 
 def programs() -> list[GoProgram]:
     """Every Go program that the sandboxes need."""
-    gate = CHECKOUT / "sandboxes" / "controlplane" / "apigate"
-    return [GoProgram(gate)] if (gate / "go.mod").exists() else []
+    sources = (CHECKOUT / "sandboxes" / "controlplane" / "apigate", CHECKOUT / "sandboxes" / "vm" / "guest")
+    return [GoProgram(source) for source in sources if (source / "go.mod").exists()]
 
 
 def solutions() -> list[WarmCache]:

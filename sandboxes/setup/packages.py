@@ -30,6 +30,19 @@ RUNNING = (
     Tool("git", ("git",), "the course's own checks"),
     Tool("ca-certificates", ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs"), "downloads"),
 )
+# Tracers are graded in virtual machines; the kernels come packed, each in its own way.
+VIRTUAL_MACHINES = (
+    Tool("qemu-system-x86", ("qemu-system-x86_64",), "the virtual machines that tracers are graded in"),
+    Tool("busybox-static", ("/bin/busybox",), "the shell of a virtual machine"),
+    Tool("zstd", ("zstd",), "unpacking a kernel"),
+    Tool("lz4", ("lz4",), "unpacking a kernel"),
+)
+EBPF = (
+    Tool("clang-14", ("clang-14", "clang"), "the compiler for eBPF code"),
+    Tool("llvm-14", ("llvm-strip-14", "llvm-strip"), "bpf2go takes debug information off with it"),
+    Tool("libbpf-dev", ("/usr/include/bpf/bpf_helpers.h",), "the headers of eBPF code"),
+    Tool("bpftool", ("bpftool", "/usr/sbin/bpftool"), "writes vmlinux.h from a kernel's types"),
+)
 TESTING = (Tool("chromium", ("chromium", "chromium-browser", "google-chrome"), "the browser tests"),)
 
 
@@ -54,9 +67,10 @@ class DebianPackages:
         if os.geteuid() != 0 or not shutil.which("apt-get"):
             raise SetupError(f"missing: {needed}", by_hand)
         env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        patient = ["-o", "DPkg::Lock::Timeout=300"]  # the machine's own updates may be at work
         say(f"apt-get install {names}")
         command.run(["apt-get", "update", "-q"], log="apt-update", env=env, remedy=by_hand)
-        install = ["apt-get", "install", "-q", "-y", "--no-install-recommends"]
+        install = ["apt-get", *patient, "install", "-q", "-y", "--no-install-recommends"]
         command.run([*install, *(tool.package for tool in missing)], log="apt", env=env, remedy=by_hand)
         if still := self.missing():
             raise SetupError(f"still missing after apt: {' '.join(t.package for t in still)}", by_hand)

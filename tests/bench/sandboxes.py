@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from labs.harness import manifest
-from labs.harness.leasing import sandbox_spec
+from labs.harness.leasing import sandbox_specs
 from sandboxes.controlplane import ControlPlaneProvider
 from sandboxes.controlplane.sandbox import ControlPlane
 from sandboxes.interface import Spec
@@ -24,7 +24,7 @@ LAB = "operators/database"
 
 
 def spec() -> Spec:
-    return sandbox_spec(manifest.load(LAB))
+    return sandbox_specs(manifest.load(LAB))[""]
 
 
 @contextlib.contextmanager

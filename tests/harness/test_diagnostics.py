@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labs.harness.diagnostics import Diagnostic, parse, unformatted
+from labs.harness.diagnostics import Diagnostic, parse, parse_clang, unformatted
 
 
 def test_it_works() -> None:
@@ -34,3 +34,23 @@ def test_the_same_is_said_once_and_the_list_is_bounded() -> None:
 def test_gofmt_names_submitted_files_only() -> None:
     output = "main.go\nother.go\nbad.go:3:1: expected declaration\n"
     assert [d.file for d in unformatted(output, {"main.go", "bad.go"})] == ["main.go"]
+
+
+def test_clang_names_errors_and_warnings_with_their_notes() -> None:
+    output = """In file included from /work/src/bpf/a.bpf.c:3:
+/work/src/bpf/event.h:4:2: error: unknown type name 'oops'
+/work/src/bpf/a.bpf.c:9:13: warning: unused function 'f' [-Wunused-function]
+/var/cache/include/bpf/bpf_tracing.h:1:2: note: expanded from macro 'BPF_KPROBE'
+1 warning and 1 error generated.
+Error: compile: exit status 1
+"""
+    error, warning = parse_clang(output, "/work/src")
+    assert error == Diagnostic("clang", "bpf/event.h", 4, 2, "unknown type name 'oops'")
+    assert (warning.file, warning.line, warning.advice) == ("bpf/a.bpf.c", 9, True)
+    assert warning.message.endswith("bpf_tracing.h:1: expanded from macro 'BPF_KPROBE'")
+
+
+def test_what_bpf2go_says_itself_is_about_the_submission() -> None:
+    assert parse_clang("Error: collect C types: type name event: not found\n", "/work/src") == [
+        Diagnostic("clang", "", 0, 0, "Error: collect C types: type name event: not found")
+    ]

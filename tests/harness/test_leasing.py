@@ -108,3 +108,51 @@ def test_code_that_does_not_compile_takes_no_sandbox(monkeypatch: pytest.MonkeyP
     bad = submission.Submission({"main.go": b"package main\n\nfunc main() { nope() }\n"})
     assert engine.grade(LAB, bad, lambda event: None).verdict == "error"
     assert not pool.given.is_set()
+
+
+class TwoMachines(FakePool):
+    """Gives machines, and notes in which order they were asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    @contextlib.contextmanager
+    def lease(
+        self, spec: Spec, on_queue: Callable[[int], None], on_progress: Callable[[Progress], None]
+    ) -> Iterator[Handle]:
+        self.asked.append(spec.options["kernel"])
+        self.free.wait(10)
+        yield Handle("vm", f"vm-{spec.options['kernel']}", "boot", {"kernel": spec.options["kernel"]})
+
+
+TRACER = dataclasses.replace(ECHO, sandbox="vm", kernels=("6.1", "6.12"))
+
+
+def test_a_lab_with_two_kernels_leases_two_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = TwoMachines()
+    pool.free.set()
+    monkeypatch.setattr(leasing, "client", pool)
+    with Leasing(TRACER, Emitter(lambda event: None)) as asked:
+        assert asked.done(5)
+        assert {kernel: handle.id for kernel, handle in asked.machines().items()} == {
+            "6.1": "vm-6.1",
+            "6.12": "vm-6.12",
+        }
+        assert asked.result() == {}
+
+
+def test_two_runs_gather_their_machines_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With two places left and a run in each, both would wait for a second place for ever."""
+    pool = TwoMachines()
+    monkeypatch.setattr(leasing, "client", pool)
+    with Leasing(TRACER, Emitter(lambda event: None)) as first:
+        while not pool.asked:
+            time.sleep(0.01)
+        with Leasing(TRACER, Emitter(lambda event: None)) as second:
+            assert not second.done(0.3)
+            assert pool.asked == ["6.1"]
+            pool.free.set()
+            assert first.done(5)
+            assert second.done(5)
+    assert pool.asked == ["6.1", "6.12", "6.1", "6.12"]

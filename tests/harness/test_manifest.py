@@ -77,3 +77,48 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
 
 def test_text_that_is_not_toml_is_told(tmp_path: Path) -> None:
     assert "not valid TOML" in mistakes(tmp_path, "slug = ")[0]
+
+
+BPF = ECHO.replace('kind = "go"', 'kind = "bpf"\nident = "probe"\ntypes = ["event"]')
+
+
+def test_a_build_of_ebpf_has_its_own_fields(tmp_path: Path) -> None:
+    build = manifest.load("services/echo", write(tmp_path, BPF)).build
+    assert (build.source, build.ident, build.types) == ("bpf/*.bpf.c", "probe", ("event",))
+    assert build.generated == ("probe_x86_bpfel.go", "probe_x86_bpfel.o")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        ('kind = "bpf"', 'kind = "go"', "build.ident: is not a field"),
+        ('ident = "probe"', 'ident = "a b"', "build.ident: 'a b' is not an identifier"),
+        ('types = ["event"]', 'types = ["-x"]', "build.types: '-x' is not an identifier"),
+        ('ident = "probe"', 'source = "../*.c"', "build.source: '../*.c' is not a glob"),
+        ('ident = "probe"', 'source = "*.go"', "build.source: '*.go' is not a glob"),
+        ('ident = "probe"', 'package = "./..."', "build.package: './...' is not a folder"),
+    ],
+)
+def test_mistakes_in_a_build_of_ebpf(before: str, after: str, said: str, tmp_path: Path) -> None:
+    assert any(said in mistake for mistake in mistakes(tmp_path, BPF.replace(before, after)))
+
+
+VM = ECHO.replace('sandbox = "none"', 'sandbox = "vm"\nkernels = ["6.1", "6.12"]')
+
+
+def test_a_lab_in_virtual_machines_names_its_kernels(tmp_path: Path) -> None:
+    assert manifest.load("services/echo", write(tmp_path, VM)).kernels == ("6.1", "6.12")
+
+
+@pytest.mark.parametrize(
+    ("kernels", "said"),
+    [
+        ("", "kernels: is missing"),
+        ("kernels = []", "kernels: needs at least one"),
+        ('kernels = ["6.1", "6.1"]', "kernels: needs at least one kernel, each once"),
+        ('kernels = ["5.4"]', "kernels[0]: is '5.4', must be one of 6.1, 6.12"),
+    ],
+)
+def test_mistakes_in_kernels(kernels: str, said: str, tmp_path: Path) -> None:
+    text = VM.replace('kernels = ["6.1", "6.12"]', kernels)
+    assert any(said in mistake for mistake in mistakes(tmp_path, text))

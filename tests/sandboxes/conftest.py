@@ -11,6 +11,7 @@ import pytest
 
 from sandboxes.controlplane import ControlPlane, ControlPlaneProvider
 from sandboxes.interface import Spec
+from sandboxes.vm import Client, VirtualMachine, VirtualMachineProvider
 from tests.sandboxes.machine import await_true, left_of
 
 
@@ -44,3 +45,23 @@ def plane(own_run: Path) -> Iterator[ControlPlane]:
         yield sandbox
     finally:
         sandbox.close()
+
+
+@pytest.fixture(scope="session", params=["6.1", "6.12"])
+def machine(own_run: Path, request: pytest.FixtureRequest) -> Iterator[VirtualMachine]:
+    """One real virtual machine of each kernel, for tests that only look or write what others do not read."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LASTMILE_RUN", str(own_run))
+        spec = Spec("vm", options={"kernel": request.param})
+        sandbox = VirtualMachineProvider().start(spec, lambda progress: None)
+    try:
+        yield sandbox
+    finally:
+        sandbox.close()
+
+
+@pytest.fixture
+def guest(machine: VirtualMachine) -> Iterator[Client]:
+    """A connection to it, for one test."""
+    with machine.client() as client:
+        yield client

@@ -247,13 +247,13 @@ def _pool_answers() -> bool:
 
 def _warm_up() -> str:
     """Ask the pool for one spare of each sandbox that a lab needs, and do not wait for it."""
-    from labs.harness.leasing import sandbox_spec
+    from labs.harness.leasing import sandbox_specs
     from lastmile.practice import catalog
     from sandboxes.pool import client
 
     asked = 0
     for lab in catalog.everything():
-        if lab.sandbox != "none":
-            client.keep_warm(sandbox_spec(lab), 1)
+        for spec in sandbox_specs(lab).values():
+            client.keep_warm(spec, 1)
             asked += 1
-    return f"warming a sandbox for {asked} lab{'s' if asked != 1 else ''}" if asked else ""
+    return f"warming {asked} sandbox{'es' if asked != 1 else ''}" if asked else ""

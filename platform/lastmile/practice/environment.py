@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from labs.harness.leasing import sandbox_spec
+from labs.harness.leasing import sandbox_specs
 from labs.harness.manifest import Lab
 from lastmile.practice.models import Run, State
 from sandboxes.interface import Spec
@@ -30,11 +30,12 @@ def of_lab(lab: Lab) -> dict[str, Any]:
 
 
 def _state(lab: Lab, queued: int) -> str:
-    status = None if lab.sandbox == "none" else pool_status(sandbox_spec(lab))
-    if status is None:
+    states = [pool_status(spec) for spec in sandbox_specs(lab).values()]
+    known = [status for status in states if status is not None]
+    if not known or len(known) < len(states):
         return "unknown"
-    if queued or status["leased"] >= status["capacity"]:
+    if queued or any(status["leased"] >= status["capacity"] for status in known):
         return "busy"
-    if status["warm"]:
+    if all(status["warm"] for status in known):
         return "ready"
-    return "warming" if status["starting"] else "cold"
+    return "warming" if any(status["starting"] for status in known) else "cold"

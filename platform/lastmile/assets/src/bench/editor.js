@@ -255,7 +255,7 @@ function place(doc, item) {
   const from = Math.min(line.from + Math.max(item.column - 1, 0), line.to);
   const word = /^\w+/.exec(doc.sliceString(from, line.to));
   const to = item.column ? Math.min(from + (word?.[0].length ?? 1), line.to) : line.to;
-  const severity = item.tool === "gofmt" ? "warning" : "error";
+  const severity = item.advice ? "warning" : "error";
   return { from, to: Math.max(to, from), severity, source: item.tool, message: item.message };
 }
 

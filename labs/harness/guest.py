@@ -1,0 +1,160 @@
+"""One machine as a check sees it: what it may ask of the guest's agent, by way of the engine.
+
+Everything here is what the guest says of itself, and the learner's program is root in it: use it to
+show a learner what is there, and judge by what the host knows (labs/harness/traffic.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from labs.harness.channel import GuestRefused
+
+Ask = Callable[[str, dict[str, Any], float], tuple[dict[str, Any], bytes]]
+
+__all__ = ["BpfMap", "BpfProgram", "Guest", "GuestRefused", "Objects", "Response", "Usage"]
+
+
+@dataclass(frozen=True)
+class Response:
+    """An HTTP answer. Names of headers are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class BpfProgram:
+    """`recursion_misses`: runs that the kernel left out, because the program ran already on that processor.
+
+    `run_time_ns` and `run_count` count while statistics are on.
+    """
+
+    id: int
+    type: str
+    name: str
+    run_time_ns: int
+    run_count: int
+    recursion_misses: int
+    map_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class BpfMap:
+    """`entries` is None where they cannot be counted."""
+
+    id: int
+    type: str
+    name: str
+    max_entries: int
+    entries: int | None
+
+
+@dataclass(frozen=True)
+class Objects:
+    """Every BPF object of the kernel; `links` are ids, `pins` paths below /sys/fs/bpf."""
+
+    programs: tuple[BpfProgram, ...]
+    maps: tuple[BpfMap, ...]
+    links: tuple[int, ...]
+    pins: tuple[str, ...]
+
+    def since(self, before: Objects) -> Objects:
+        """What is there now and was not before."""
+        programs, maps = {p.id for p in before.programs}, {m.id for m in before.maps}
+        return Objects(
+            tuple(p for p in self.programs if p.id not in programs),
+            tuple(m for m in self.maps if m.id not in maps),
+            tuple(link for link in self.links if link not in before.links),
+            tuple(pin for pin in self.pins if pin not in before.pins),
+        )
+
+    @property
+    def recursion_misses(self) -> int:
+        return sum(program.recursion_misses for program in self.programs)
+
+    @property
+    def run_time_ns(self) -> int:
+        return sum(program.run_time_ns for program in self.programs)
+
+    @property
+    def run_count(self) -> int:
+        return sum(program.run_count for program in self.programs)
+
+    def __bool__(self) -> bool:
+        return bool(self.programs or self.maps or self.links or self.pins)
+
+    def __str__(self) -> str:
+        rows = [f"program {p.name or p.id} ({p.type})" for p in self.programs]
+        rows += [f"map {m.name or m.id} ({m.type})" for m in self.maps]
+        rows += [f"link {link}" for link in self.links]
+        rows += [f"pin /sys/fs/bpf/{pin}" for pin in self.pins]
+        return "\n".join(rows)
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Of one instance of the learner's program and all that it started."""
+
+    cpu_seconds: float
+    memory_bytes: int
+    memory_peak_bytes: int
+    processes: int
+
+
+class Guest:
+    """Each method raises GuestLost when the machine is gone, GuestRefused when the agent says no."""
+
+    def __init__(self, kernel: str, ask: Ask) -> None:
+        self.kernel = kernel
+        self._ask = ask
+
+    def get(self, url: str, timeout: float = 10.0) -> Response:
+        """GET an http address of the guest's loopback. GuestRefused when nobody answers."""
+        ok, body = self._ask("http", {"url": url}, timeout)
+        headers = {str(name).lower(): str(value) for name, value in ok["headers"].items()}
+        return Response(int(ok["status"]), headers, body)
+
+    def objects(self) -> Objects:
+        ok, _ = self._ask("bpf", {}, 30.0)
+        return Objects(
+            tuple(_pick(BpfProgram, row, map_ids=tuple(row["map_ids"])) for row in ok["programs"]),
+            tuple(_pick(BpfMap, row) for row in ok["maps"]),
+            tuple(row["id"] for row in ok["links"]),
+            tuple(ok["pins"]),
+        )
+
+    def statistics(self, on: bool) -> None:
+        """Have the kernel count the run time of BPF programs, which costs a little."""
+        self._ask("bpf_stats", {"on": on}, 10.0)
+
+    def usage(self, instance: int) -> Usage:
+        used: Usage = _pick(Usage, self._ask("usage", {"process": instance}, 10.0)[0])
+        return used
+
+    def traffic(self, plan: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+        """What the guest says has become of the plan: see traffic.compare."""
+        return self._ask("traffic", {"plan": dict(plan)}, timeout)[0]
+
+    def release(self) -> None:
+        """Close the connections that a plan has left open."""
+        self._ask("traffic_release", {}, 20.0)
+
+    def verify(self) -> tuple[bool, str]:
+        """Whether the kernel accepts the learner's object as it is built, and the verifier's log if not."""
+        ok, log = self._ask("verify", {}, 60.0)
+        return bool(ok.get("accepted")), log.decode("utf-8", "replace") or str(ok.get("error", ""))
+
+    def run(self, *argv: str, timeout: float = 10.0) -> tuple[int | None, str]:
+        """A command of the guest's own (busybox): its exit code, None when it was killed, and its output."""
+        ok, output = self._ask("run", {"argv": list(argv)}, timeout)
+        return ok["code"], output.decode("utf-8", "replace")
+
+
+def _pick(kind: Any, row: Mapping[str, Any], **more: Any) -> Any:
+    """The dataclass from those of the row's fields that it has."""
+    names = kind.__dataclass_fields__
+    return kind(**{**{name: row[name] for name in names if name in row}, **more})

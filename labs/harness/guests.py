@@ -1,0 +1,245 @@
+"""The engine's end of the virtual machines of a run: one per kernel, each with the learner's program in it.
+
+The grader process has no way to a machine. It asks for one of the operations below, and the engine
+does it over the agent's channel. What a guest says is bounded by that channel and passed on; the
+learner's program is root in the guest, so a machine that goes away after the program was started is
+the learner's doing, unless the evidence says that it is ours.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import signal
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from labs.harness.evidence import Lost, why_lost
+from labs.harness.learner import MAX_INSTANCES, Callbacks
+from labs.harness.manifest import Lab
+from labs.harness.output import Batches
+from sandboxes.interface import Completed, Handle
+from sandboxes.vm.client import Client
+from sandboxes.vm.errors import GuestError, Refused, Silent, TooLarge
+from sandboxes.vm.programs import Exit, Program
+
+T = TypeVar("T")
+MIB = 1 << 20
+PROGRAM = "program"
+MAX_SECONDS = 300.0
+_OUTPUT_BYTES = 16 * MIB
+_RUN_BYTES = 64 << 10
+_BODY_BYTES = 512 << 10  # the line that carries it to the grader holds 1 MiB
+_POLL_SECONDS = 1.0
+_PING_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the grader gets: an object, and a body where the operation has one."""
+
+    ok: dict[str, Any]
+    body: bytes = b""
+
+    def json(self) -> dict[str, Any]:
+        return {"ok": self.ok, "body": base64.b64encode(self.body).decode()}
+
+
+class GuestLost(Exception):
+    """The machine is no more, or does not answer. `lost` says whose doing it is and in which words."""
+
+    def __init__(self, lost: Lost) -> None:
+        super().__init__(lost.text.en)
+        self.lost = lost
+
+
+class Guest:
+    """One machine. The client is connected at the first use and kept; methods are called one at a time."""
+
+    def __init__(self, kernel: str, handle: Handle, lab: Lab, callbacks: Callbacks) -> None:
+        self.kernel = kernel
+        self._handle, self._lab, self._on = handle, lab, callbacks
+        self._output = Batches(callbacks.lines, callbacks.cut, callbacks.broken)
+        self._client: Client | None = None
+        self._programs: dict[int, Program] = {}
+        self._pushed = False
+        self._lost: Lost | None = None
+        self._closed = False
+        self._lock = threading.Lock()
+        self.object: Path | None = None
+
+    def start(self, number: int, program: Path, env: Mapping[str, str]) -> None:
+        """Push the program, once, and start an instance. Raises ValueError for a used number, GuestLost."""
+        if number in self._programs or len(self._programs) >= MAX_INSTANCES:
+            raise ValueError(f"instance {number} cannot be started")
+        self._try(lambda client: self._start(client, number, program, env))
+        threading.Thread(target=self._await_end, args=(number,), daemon=True).start()
+
+    def stop(self, number: int) -> None:
+        self._signal(number, signal.SIGTERM)
+
+    def kill(self, number: int) -> None:
+        self._signal(number, signal.SIGKILL)
+
+    def ask(self, operation: str, args: Mapping[str, Any], timeout: float) -> Answer:
+        """Do one of OPERATIONS. Raises ValueError, KeyError, TypeError for wrong arguments; Refused, TooLarge
+        when the agent or the answer's size says no; GuestLost.
+        """
+        do = OPERATIONS[operation]
+        seconds = min(max(timeout, 0.1), MAX_SECONDS)
+        return self._try(lambda client: do(self, client, args, seconds))
+
+    def close(self) -> None:
+        """Idempotent. Requests that wait end."""
+        self._closed = True
+        self._output.close()
+        if self._client is not None:
+            self._client.close()
+
+    def program(self, number: int) -> Program:
+        return self._programs[number]
+
+    def _start(self, client: Client, number: int, program: Path, env: Mapping[str, str]) -> None:
+        if not self._pushed:
+            client.put_bytes(PROGRAM, program.read_bytes(), mode=0o755, timeout=60.0)
+            self._pushed = True
+        limits = self._lab.limits
+        self._programs[number] = client.start(
+            (f"/work/{PROGRAM}",),
+            env={"PATH": "/bin", "HOME": "/tmp", "TMPDIR": "/tmp", **env},
+            memory_bytes=limits.memory_bytes,
+            processes=limits.processes,
+            output_bytes=_OUTPUT_BYTES,
+            on_output=self._output.feed,
+            timeout=30.0,
+        )
+
+    def _signal(self, number: int, which: signal.Signals) -> None:
+        program = self._programs[number]
+        self._try(lambda client: program.signal(which))
+
+    def _try(self, action: Callable[[Client], T]) -> T:
+        if self._lost is not None:
+            raise GuestLost(self._lost)
+        try:
+            return action(self._connected())
+        except (Refused, TooLarge):
+            raise
+        except Silent as error:
+            if self._answers():  # it was slow with this, and is there
+                raise Refused(str(error)) from error
+            raise GuestLost(self._lose(error)) from error
+        except GuestError as error:
+            raise GuestLost(self._lose(error)) from error
+
+    def _answers(self) -> bool:
+        try:
+            self._connected().ping(_PING_SECONDS)
+        except GuestError:
+            return False
+        return True
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            self._client = Client.connect(self._handle)
+        return self._client
+
+    def _lose(self, error: GuestError) -> Lost:
+        """The first reason counts. What is ours ends the run."""
+        with self._lock:
+            if self._lost is None:
+                self._lost = why_lost(self._handle, error, started=bool(self._programs))
+            lost = self._lost
+        if lost.ours and not self._closed:
+            self._on.broken(f"Linux {self.kernel}: {lost.log}")
+        return lost
+
+    def _await_end(self, number: int) -> None:
+        program = self._programs[number]
+        try:
+            while not self._closed:
+                ended = program.wait(_POLL_SECONDS)
+                if ended is not None:
+                    self._output.end()
+                    self._on.exited(number, _completed(ended))
+                    return
+        except GuestError as error:
+            if not self._closed:
+                self._lose(error)
+                self._output.end()
+                self._on.exited(number, Completed(None, b"", 0.0, "guest"))
+
+
+def _completed(ended: Exit) -> Completed:
+    code = 128 + ended.signal if ended.signal else ended.code
+    return Completed(
+        exit_code=None if ended.stopped_by else code,
+        output=b"",
+        seconds=ended.seconds,
+        stopped_by=ended.stopped_by,
+        memory_peak_bytes=ended.usage.memory_peak_bytes,
+        cpu_seconds=ended.usage.cpu_seconds,
+    )
+
+
+Args = Mapping[str, Any]
+
+
+def _http(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
+    response = client.http_get(str(args["url"]), limit=_BODY_BYTES, timeout=timeout)
+    return Answer({"status": response.status, "headers": dict(response.headers)}, response.body)
+
+
+def _bpf(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
+    return Answer(asdict(client.bpf(timeout)))
+
+
+def _bpf_stats(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
+    client.bpf_stats(args["on"] is True)
+    return Answer({})
+
+
+def _traffic(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
+    plan = json.dumps(dict(args["plan"])).encode()
+    return Answer(client.call("traffic", body=plan, timeout=timeout)[0])
+
+
+def _release(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
+    return Answer(client.call("traffic_release", timeout=timeout)[0])
+
+
+def _usage(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
+    return Answer(asdict(guest.program(int(args["process"])).usage()))
+
+
+def _verify(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
+    """Load the learner's object without the learner's program, to have the verifier's whole log."""
+    if guest.object is None:
+        raise ValueError("the lab has no eBPF object")
+    ok, log = client.call("verify", body=guest.object.read_bytes(), timeout=timeout, limit=_BODY_BYTES)
+    return Answer(ok, log)
+
+
+def _run(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
+    """A command of the guest's own (busybox), as its root."""
+    argv, output = tuple(str(word) for word in args["argv"]), bytearray()
+    program = client.start(
+        argv, on_output=output.extend, output_bytes=_RUN_BYTES, stop_at_output=False, memory_bytes=64 * MIB
+    )
+    ended = program.wait(timeout) or program.kill()
+    return Answer({"code": ended.code if ended else None}, bytes(output))
+
+
+OPERATIONS: dict[str, Callable[[Guest, Client, Args, float], Answer]] = {
+    "http": _http,
+    "bpf": _bpf,
+    "bpf_stats": _bpf_stats,
+    "traffic": _traffic,
+    "traffic_release": _release,
+    "usage": _usage,
+    "verify": _verify,
+    "run": _run,
+}

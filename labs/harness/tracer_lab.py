@@ -1,0 +1,278 @@
+"""What the grader.py of a tracer lab works with: one kernel, one tracer in it, and traffic whose truth is known.
+
+Each check is called once for each kernel of lab.toml, with the TracerLab of that kernel:
+
+    @check("starts")
+    def starts(lab: TracerLab) -> None:
+        lab.start({"PORT": "9100"})                 # until /metrics answers; a refusal of the verifier is explained
+
+    @check("counts")
+    def counts(lab: TracerLab) -> None:
+        before = lab.scrape()
+        plan = lab.plan(client_close=20, server_close=10, refused=5)
+        truth = lab.traffic(plan)                   # made by the host, done by the guest, compared
+        lab.eventually(
+            lambda: lab.scrape().since(before).value("tcp_conn_closed_total", reason="refused"),
+            want=truth.closed["refused"],
+            tried=Text("发起 5 个会被拒绝的连接", "opened 5 connections that are refused"),
+            expected=Text("计数器增加 5", "the counter grows by 5"),
+            hint=lambda seen: Text(f"只数到 {seen:g} 个", f"only {seen:g} were counted"),
+        )
+
+    @check("leaves")
+    def leaves(lab: TracerLab) -> None:
+        lab.operator.stop()
+        lab.nothing_left()                          # no program, map, link or pin since the first start
+
+A tracer that ends right after its start fails the check that started it; unlike an operator it is not
+`error`, because it may run on the other kernel. What a machine says of itself is no truth: the learner's
+program is root there. All waiting here is bounded.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NoReturn
+
+from labs.harness import verifier
+from labs.harness.checks import Failed, NotInTime
+from labs.harness.events import Text
+from labs.harness.exposition import BadExposition, Exposition, parse
+from labs.harness.guest import Guest, GuestRefused, Objects
+from labs.harness.operator_lab import ProgramLab
+from labs.harness.traffic import Comparison, Plan, Truth, compare
+
+_CONTENT_TYPE = "text/plain"
+_MOST_SHOWN = 6
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a tracer took for `connections`: seconds of the guest's processor in user space, and in the kernel's
+    BPF programs, which ran `runs` times.
+    """
+
+    connections: int
+    cpu_seconds: float
+    bpf_seconds: float
+    runs: int
+
+    @property
+    def microseconds(self) -> float:
+        """Per connection, both together."""
+        return 1e6 * (self.cpu_seconds + self.bpf_seconds) / max(self.connections, 1)
+
+
+@dataclass(kw_only=True)
+class TracerLab(ProgramLab):
+    """A ProgramLab whose program is a tracer in a machine of its own. `sources` are the learner's C files."""
+
+    guest: Guest
+    sources: Mapping[str, str]
+    diagnose: Any = None
+    metrics: str = "http://127.0.0.1:9100/metrics"
+    _untouched: Objects | None = field(default=None, repr=False)
+
+    @property
+    def kernel(self) -> str:
+        """Its series: "6.1" or "6.12"."""
+        return self.guest.kernel
+
+    # the program
+
+    def start(self, env: Mapping[str, str] | None = None, within: float = 60.0) -> None:
+        """Start it, and wait until `metrics` answers with 200.
+
+        Raises Failed when it ends before that (with the verifier's refusal explained, if that is why), or
+        does not answer in time. Remembers which BPF objects were there before the first start.
+        """
+        if self._untouched is None:
+            self._untouched = self.guest.objects()
+        self.operator.launch(env)
+        deadline = time.monotonic() + within
+        seen = "nothing listens"
+        while self.operator.running:
+            try:
+                response = self.guest.get(self.metrics, timeout=5.0)
+                if response.status == 200:
+                    return
+                seen = f"status {response.status}"
+            except GuestRefused as refused:
+                seen = str(refused)
+            if time.monotonic() > deadline:
+                raise NotInTime(
+                    Text(
+                        f"{within:g} 秒内 {self.metrics} 没有应答：{seen}",
+                        f"{self.metrics} did not answer within {within:g} s: {seen}",
+                    )
+                )
+            time.sleep(0.1)
+        self.fail_ended()
+
+    def fail_ended(self) -> NoReturn:
+        """Raise Failed for a tracer that has ended: with the refusal, else with its exit and last lines."""
+        tried = Text("启动程序", "started the program")
+        expected = Text("程序加载 eBPF 代码并一直运行", "it loads its eBPF code and keeps running")
+        refusal = self.refusal()
+        if refusal is not None:
+            raise Failed(tried=tried, saw=_refused(refusal), expected=expected, hint=refusal.why)
+        zh, en = self.operator.wait_exit(5.0).describe()
+        tail = "\n".join(self.operator.log_tail(12).splitlines())
+        saw = Text(f"程序结束了（{zh}）\n{tail}", f"it ended ({en})\n{tail}")
+        hint = Text("看它结束之前打印的最后几行。", "Read the last lines that it printed.")
+        raise Failed(tried=tried, saw=saw, expected=expected, hint=hint)
+
+    def refusal(self) -> verifier.Refusal | None:
+        """The verifier's refusal that the tracer printed, if it did, told at the learner's line where that can be.
+
+        A tracer that prints the last sentence alone does not say where: its object is then loaded once more.
+        """
+        found = verifier.explain(self.operator.log_tail(4000), self.sources)
+        if found is None:
+            return None
+        if not found.file:
+            accepted, log = self.guest.verify()
+            found = (None if accepted else verifier.explain(log, self.sources)) or found
+        if self.diagnose is not None:
+            self.diagnose(found)
+        return found
+
+    # what it serves
+
+    def scrape(self, timeout: float = 10.0) -> Exposition:
+        """What `metrics` serves now. Raises Failed when it does not answer, or not in the format.
+
+        The scrape itself makes a connection: compare two, and count one connection to that port between them.
+        """
+        tried = Text(f"抓取 {self.metrics}", f"scraped {self.metrics}")
+        expected = Text("Prometheus 文本格式 0.0.4", "Prometheus' text format 0.0.4")
+        command = f"curl {self.metrics}"
+        try:
+            response = self.guest.get(self.metrics, timeout)
+            kind = response.headers.get("content-type", "")
+            if response.status != 200 or not kind.startswith(_CONTENT_TYPE):
+                saw = Text(f"状态 {response.status}，类型 {kind}", f"status {response.status}, type {kind}")
+            else:
+                return parse(response.body)
+        except GuestRefused as refused:
+            saw = Text(f"没有应答：{refused}", f"no answer: {refused}")
+        except BadExposition as bad:
+            saw = bad.text
+        hint = Text(
+            "用 promhttp.Handler()，或者照格式逐行写，最后一行也要换行。",
+            "Use promhttp.Handler(), or write line by line as the format says, with a line feed after the last.",
+        )
+        raise Failed(tried=tried, saw=saw, expected=expected, hint=hint, command=command)
+
+    # traffic
+
+    def plan(self, **counts: Any) -> Plan:
+        """Plan.draw() from the run's seed."""
+        return Plan.draw(self.random, **counts)
+
+    def traffic(self, plan: Plan) -> Truth:
+        """Have the guest do it, and give what must be true of it. Connections that stay open: release().
+
+        Raises Failed when the guest did something else: overloaded, or in a way that no execution of the plan
+        can be, which is said apart.
+        """
+        report = self.guest.traffic(json.loads(plan.json()), plan.seconds)
+        result = compare(plan, report)
+        if not result.fits:
+            self._fail_traffic(plan, result)
+        return plan.truth()
+
+    def release(self) -> None:
+        """Close the connections that the last plan has left open."""
+        self.guest.release()
+
+    def cost(self, plan: Plan, settle: float = 1.0) -> Cost:
+        """Run `plan` with the kernel's statistics on, and measure what the tracer took for it."""
+        self.guest.statistics(True)
+        try:
+            usage, objects = self.guest.usage(self.operator.number), self.objects()
+            self.traffic(plan)
+            time.sleep(settle)  # what is still in the ring belongs to this traffic
+            used, after = self.guest.usage(self.operator.number), self.objects()
+        finally:
+            self.guest.statistics(False)
+        return Cost(
+            len(plan.connections),
+            used.cpu_seconds - usage.cpu_seconds,
+            (after.run_time_ns - objects.run_time_ns) / 1e9,
+            after.run_count - objects.run_count,
+        )
+
+    # the kernel's objects
+
+    def objects(self) -> Objects:
+        """The BPF objects that came since before the first start: the tracer's."""
+        now = self.guest.objects()
+        return now.since(self._untouched) if self._untouched is not None else now
+
+    def missed_runs(self) -> int:
+        """Runs of the tracer's programs that the kernel left out (recursion_misses): no fault of a correct tracer,
+        and no excuse for a wrong count beyond them.
+        """
+        return self.objects().recursion_misses
+
+    def nothing_left(self, within: float = 5.0) -> None:
+        """Raises Failed unless every object of the tracer's is gone."""
+        self.eventually(
+            self.objects,
+            want=lambda left: not left,
+            timeout=within,
+            tried=Text(
+                "停止程序，然后列出内核里的 eBPF 对象",
+                "stopped the program, then listed the kernel's eBPF objects",
+            ),
+            expected=Text("没有留下程序、map、link 或固定的文件", "no program, map, link or pin is left"),
+            hint=lambda left: Text(f"还在：\n{left}", f"still there:\n{left}"),
+            command="bpftool prog; bpftool map; bpftool link; ls /sys/fs/bpf",
+        )
+
+    def _fail_traffic(self, plan: Plan, result: Comparison) -> NoReturn:
+        impossible = bool(result.impossible)
+        rows = "\n".join(f"  {row}" for row in (result.impossible or result.overloaded)[:_MOST_SHOWN])
+        if impossible:
+            saw = Text(f"虚拟机报告了不可能的结果：\n{rows}", f"the machine reports what cannot be:\n{rows}")
+            hint = Text(
+                "评分所依据的是主机的计划，虚拟机里的报告被改过也没有用。",
+                "Grading goes by the plan that the host keeps; a report that was changed in the machine is of no use.",
+            )
+        else:
+            count = len(result.overloaded)
+            saw = Text(
+                f"{count} 个连接没有按计划结束：\n{rows}",
+                f"{count} connections did not end as planned:\n{rows}",
+            )
+            hint = Text(
+                "跟踪程序不应该影响连接本身。检查它是否占满了 CPU 或内存，或者改动了网络设置。",
+                "A tracer must not disturb the connections. See whether it uses up processor or memory, or changes "
+                "the network's settings.",
+            )
+        raise Failed(
+            tried=Text(
+                f"按计划建立 {len(plan.connections)} 个连接",
+                f"made {len(plan.connections)} connections to a plan",
+            ),
+            saw=saw,
+            expected=Text("每个连接都按计划结束", "each ends as planned"),
+            hint=hint,
+        )
+
+
+def _refused(refusal: verifier.Refusal) -> Text:
+    """What a learner needs of it: the place, the line, the verifier's own words and its registers."""
+    where = f"{refusal.where}: " if refusal.where else ""
+    rows = [f"  {refusal.source}"] if refusal.source else []
+    rows.append(f"  {refusal.said}")
+    rows += [f"  {name} = {value}" for name, value in refusal.registers]
+    detail = "\n".join(rows)
+    return Text(
+        f"{where}{refusal.text.zh}（内核校验器拒绝加载）\n{detail}",
+        f"{where}{refusal.text.en} (the kernel's verifier refused it)\n{detail}",
+    )

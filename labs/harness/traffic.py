@@ -1,0 +1,338 @@
+"""TCP traffic whose truth the host knows: a plan from the run's seed, and what a TCP stack must make of it.
+
+    plan = Plan.draw(lab.random, client_close=20, refused=5, timeout=3)
+    truth = lab.traffic(plan)              # the guest does it; a report that does not fit is refused
+    truth.established                      # {("127.0.0.3", 21544): 20}
+    truth.closed["refused"]                # 5
+
+The program under test is root in the guest, so nothing that the guest says counts as truth. The truth
+follows from the plan alone (RFC 9293); the guest's report is only held against it, to learn whether the
+plan happened: an overloaded guest and one that lies are told apart.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+MAX_CONNECTIONS = 2000
+MAX_TIMEOUTS = 64
+_PARALLEL = 8
+# below the ports that the guest's kernel gives to clients (net.ipv4.ip_local_port_range)
+_PORTS = range(20_000, 32_000)
+_V4, _V6 = tuple(f"127.0.0.{n}" for n in range(2, 10)), ("::1",)
+# neighbours on the guest's dummy interface, which swallows all that is sent to them
+_SILENT_V4, _SILENT_V6 = "10.99.0.2", "fd99::2"
+
+Kind = Literal[
+    "client_close",
+    "server_close",
+    "client_reset",
+    "server_reset",
+    "refused",
+    "timeout",
+    "half_open",
+    "overflow",
+]
+KINDS: tuple[Kind, ...] = (
+    "client_close",
+    "server_close",
+    "client_reset",
+    "server_reset",
+    "refused",
+    "timeout",
+    "half_open",
+    "overflow",
+)
+# how the far end has to behave, and how the client's call has to end
+_SERVE: dict[str, str] = {
+    "client_close": "echo",
+    "client_reset": "echo",
+    "server_close": "close",
+    "server_reset": "reset",
+    "half_open": "hold",
+    "overflow": "full",
+}
+_ERRNO: dict[str, str] = {"server_reset": "ECONNRESET", "refused": "ECONNREFUSED", "timeout": "ETIMEDOUT"}
+# states of the client's socket as tracepoint sock:inet_sock_set_state tells them
+_OPENED = (("close", "syn_sent"), ("syn_sent", "established"))
+_STATES: dict[str, tuple[tuple[str, str], ...]] = {
+    "client_close": (
+        *_OPENED,
+        ("established", "fin_wait1"),
+        ("fin_wait1", "fin_wait2"),
+        ("fin_wait2", "close"),
+    ),
+    "server_close": (
+        *_OPENED,
+        ("established", "close_wait"),
+        ("close_wait", "last_ack"),
+        ("last_ack", "close"),
+    ),
+    "client_reset": (*_OPENED, ("established", "close")),
+    "server_reset": (*_OPENED, ("established", "close")),
+    "refused": (("close", "syn_sent"), ("syn_sent", "close")),
+    "timeout": (("close", "syn_sent"), ("syn_sent", "close")),
+    "half_open": _OPENED,
+    "queued": _OPENED,
+}
+
+Destination = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Listener:
+    address: str
+    port: int
+    serve: str
+    backlog: int = 128
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One connection of the plan. `outcome` is its kind, but for the overflow: "queued" or "timeout"."""
+
+    id: int
+    kind: Kind
+    address: str
+    port: int
+    bytes: int
+    outcome: str
+
+    @property
+    def destination(self) -> Destination:
+        return self.address, self.port
+
+    @property
+    def errno(self) -> str:
+        """What the client's call must end with; "" for an orderly end."""
+        return _ERRNO.get(self.outcome, "")
+
+    @property
+    def established(self) -> bool:
+        return self.outcome not in ("refused", "timeout")
+
+    @property
+    def open(self) -> bool:
+        """Whether it stands until the traffic is released."""
+        return self.outcome in ("half_open", "queued")
+
+    @property
+    def states(self) -> tuple[tuple[str, str], ...]:
+        """The changes of state that the client's socket goes through before the report."""
+        return _STATES[self.outcome]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to happen. Made by draw(); the guest gets json()."""
+
+    listeners: tuple[Listener, ...]
+    connections: tuple[Connection, ...]
+    parallel: int = _PARALLEL
+
+    @classmethod
+    def draw(
+        cls,
+        source: random.Random,
+        *,
+        destinations: int = 1,
+        ipv6: bool = True,
+        backlog: int = 2,
+        parallel: int = _PARALLEL,
+        **counts: int,
+    ) -> Plan:
+        """So many connections of each kind, mixed, to ports and addresses drawn from `source`.
+
+        Each kind has `destinations` destinations of its own per family; `overflow` goes to one queue of
+        `backlog` + 1 places. Raises ValueError for an unknown kind or for more than a guest can do.
+        """
+        _check(counts)
+        ports = iter(source.sample(_PORTS, (destinations * 2 + 1) * len(KINDS)))
+        listeners: list[Listener] = []
+        drawn: list[tuple[Kind, Destination]] = []
+        for kind in KINDS:
+            wanted = counts.get(kind, 0)
+            if not wanted:
+                continue
+            places = _places(kind, 1 if kind == "overflow" else destinations, ipv6, ports, source)
+            if kind in _SERVE:
+                depth = backlog if kind == "overflow" else 128
+                listeners += [Listener(*place, _SERVE[kind], depth) for place in places]
+            drawn += [(kind, places[n % len(places)]) for n in range(wanted)]
+        source.shuffle(drawn)
+        return cls(tuple(listeners), tuple(_connections(drawn, backlog, source)), parallel)
+
+    def json(self) -> bytes:
+        """The body of the guest's operation `traffic`: how things are to end is not in it."""
+        return json.dumps(
+            {
+                "parallel": self.parallel,
+                "listeners": [vars(listener) for listener in self.listeners],
+                "connections": [
+                    {"id": c.id, "kind": c.kind, "address": c.address, "port": c.port, "bytes": c.bytes}
+                    for c in self.connections
+                ],
+            }
+        ).encode()
+
+    @property
+    def seconds(self) -> float:
+        """How long a busy, emulated guest may take for it."""
+        waiting = sum(c.outcome == "timeout" for c in self.connections)
+        return 20.0 + 0.1 * len(self.connections) + 4.0 * waiting
+
+    def truth(self) -> Truth:
+        return Truth(self.connections)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What must have happened, by the plan. Counts are of connections, seen from the client."""
+
+    connections: tuple[Connection, ...]
+
+    @property
+    def attempts(self) -> Counter[Destination]:
+        """By destination: each connect(), whatever came of it."""
+        return Counter(c.destination for c in self.connections)
+
+    @property
+    def established(self) -> Counter[Destination]:
+        return Counter(c.destination for c in self.connections if c.established)
+
+    @property
+    def closed(self) -> Counter[str]:
+        """By the way it ended: client_close, server_close, client_reset, server_reset, refused, timeout."""
+        return Counter(c.outcome for c in self.connections if not c.open)
+
+    @property
+    def open(self) -> Counter[Destination]:
+        """Those that stand until the traffic is released."""
+        return Counter(c.destination for c in self.connections if c.open)
+
+    @property
+    def states(self) -> Counter[tuple[str, str, int]]:
+        """Changes of state of the clients' sockets: (from, to, destination port)."""
+        return Counter((old, new, c.port) for c in self.connections for old, new in c.states)
+
+    @property
+    def ports(self) -> set[int]:
+        return {c.port for c in self.connections}
+
+    def of(self, outcome: str) -> list[Connection]:
+        return [c for c in self.connections if c.outcome == outcome]
+
+
+@dataclass(frozen=True)
+class Deviation:
+    """One connection that did not go as planned, in few words: `#12 refused: ETIMEDOUT`."""
+
+    id: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"#{self.id} {self.text}" if self.id >= 0 else self.text
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A report held against its plan. Both lists empty: it happened as planned.
+
+    `overloaded`: connections that a stack under load, or a program in its way, may end like this.
+    `impossible`: what no execution of this plan reports, so somebody else wrote it.
+    """
+
+    overloaded: list[Deviation] = field(default_factory=list)
+    impossible: list[Deviation] = field(default_factory=list)
+
+    @property
+    def fits(self) -> bool:
+        return not self.overloaded and not self.impossible
+
+
+def compare(plan: Plan, report: Any) -> Comparison:
+    """Hold the guest's report, which may be anything that JSON can say, against the plan. Never raises."""
+    result = Comparison()
+    rows = report.get("outcomes") if isinstance(report, Mapping) else None
+    if not isinstance(rows, Sequence) or isinstance(rows, str | bytes):
+        result.impossible.append(Deviation(-1, "the report has no outcomes"))
+        return result
+    if len(rows) != len(plan.connections):
+        text = f"{len(rows)} outcomes for {len(plan.connections)} connections"
+        result.impossible.append(Deviation(-1, text))
+        return result
+    planned = {c.id: c for c in plan.connections}
+    tuples: set[tuple[str, str]] = set()
+    for row in rows:
+        _compare_row(planned, row, tuples, result)
+    return result
+
+
+def _compare_row(
+    planned: dict[int, Connection], row: Any, tuples: set[tuple[str, str]], result: Comparison
+) -> None:
+    id_ = row.get("id") if isinstance(row, Mapping) else None
+    connection = planned.pop(id_, None) if isinstance(id_, int) and not isinstance(id_, bool) else None
+    if connection is None:
+        result.impossible.append(Deviation(-1, f"an outcome that was not planned: {str(row)[:80]}"))
+        return
+    errno, local, remote = row.get("errno"), row.get("local"), row.get("remote")
+    if remote != _joined(connection.address, connection.port):
+        text = f"{connection.kind}: went to {str(remote)[:60]}"
+        result.impossible.append(Deviation(connection.id, text))
+        return
+    established = errno == "" or errno == "ECONNRESET"
+    if established and (not isinstance(local, str) or not local or (local, remote) in tuples):
+        text = f"{connection.kind}: from {str(local)[:60]}, which cannot be"
+        result.impossible.append(Deviation(connection.id, text))
+        return
+    if established:
+        tuples.add((str(local), remote))
+    if errno != connection.errno or bool(row.get("open")) != connection.open:
+        said = str(errno)[:60] if errno else "no error"
+        result.overloaded.append(Deviation(connection.id, f"{connection.kind}: {said}"))
+
+
+def _joined(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _check(counts: Mapping[str, int]) -> None:
+    unknown = set(counts) - set(KINDS)
+    if unknown:
+        raise ValueError(f"connections do not end by {', '.join(sorted(unknown))}")
+    if any(count < 0 for count in counts.values()) or sum(counts.values()) > MAX_CONNECTIONS:
+        raise ValueError(f"from 0 to {MAX_CONNECTIONS} connections")
+    if counts.get("timeout", 0) + counts.get("overflow", 0) > MAX_TIMEOUTS:
+        raise ValueError(f"at most {MAX_TIMEOUTS} connections that time out")
+
+
+def _places(kind: Kind, count: int, ipv6: bool, ports: Any, source: random.Random) -> list[Destination]:
+    both = ipv6 and kind != "overflow"
+    if kind == "timeout":
+        addresses = [_SILENT_V4, *([_SILENT_V6] if both else [])] * count
+    else:
+        addresses = [
+            source.choice(family) for family in ((_V4, _V6) if both else (_V4,)) for _ in range(count)
+        ]
+    return [(address, next(ports)) for address in addresses]
+
+
+def _connections(
+    drawn: list[tuple[Kind, Destination]], backlog: int, source: random.Random
+) -> list[Connection]:
+    queued = 0
+    made: list[Connection] = []
+    for number, (kind, (address, port)) in enumerate(drawn):
+        outcome: str = kind
+        if kind == "overflow":  # a queue of n takes n + 1 (sk_acceptq_is_full); the plan's order is theirs
+            outcome = "queued" if queued <= backlog else "timeout"
+            queued += 1
+        length = source.randint(1, 2000) if kind in ("client_close", "client_reset") else 0
+        made.append(Connection(number, kind, address, port, length, outcome))
+    return made

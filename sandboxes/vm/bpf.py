@@ -1,0 +1,109 @@
+"""The kernel's BPF objects, as the guest's agent lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sandboxes.vm.errors import Malformed
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class BpfProgram:
+    """`run_time_ns` and `run_count` are counted while stats are on; `recursion_misses` always is.
+
+    A miss is a run that the kernel left out because the program was already running on that processor.
+    """
+
+    id: int
+    type: str
+    name: str
+    tag: str
+    run_time_ns: int
+    run_count: int
+    recursion_misses: int
+    instructions: int
+    map_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class BpfMap:
+    """`entries` is None where entries cannot be counted (arrays, ring buffers); `at_least` when counting gave up."""
+
+    id: int
+    type: str
+    name: str
+    key_size: int
+    value_size: int
+    max_entries: int
+    entries: int | None
+    at_least: bool
+
+
+@dataclass(frozen=True)
+class BpfLink:
+    """`type` is the kernel's number (enum bpf_link_type)."""
+
+    id: int
+    type: int
+    program_id: int
+
+
+@dataclass(frozen=True)
+class Objects:
+    """`pins` are paths relative to /sys/fs/bpf."""
+
+    programs: tuple[BpfProgram, ...]
+    maps: tuple[BpfMap, ...]
+    links: tuple[BpfLink, ...]
+    pins: tuple[str, ...]
+
+
+def parse(ok: Mapping[str, Any]) -> Objects:
+    """Raises Malformed for what the agent would not say."""
+    try:
+        return Objects(
+            tuple(_each(ok["programs"], _program)),
+            tuple(_each(ok["maps"], _map)),
+            tuple(_each(ok["links"], lambda v: BpfLink(int(v["id"]), int(v["type"]), int(v["program_id"])))),
+            tuple(_each(ok["pins"], str)),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise Malformed(f"not a list of BPF objects: {ok!r:.200}") from error
+
+
+def _each(values: Any, one: Callable[[Any], T]) -> list[T]:
+    if not isinstance(values, list):
+        raise TypeError("not a list")
+    return [one(value) for value in values]
+
+
+def _program(value: Any) -> BpfProgram:
+    return BpfProgram(
+        id=int(value["id"]),
+        type=str(value["type"]),
+        name=str(value["name"]),
+        tag=str(value["tag"]),
+        run_time_ns=int(value["run_time_ns"]),
+        run_count=int(value["run_count"]),
+        recursion_misses=int(value["recursion_misses"]),
+        instructions=int(value["instructions"]),
+        map_ids=tuple(int(each) for each in value["map_ids"]),
+    )
+
+
+def _map(value: Any) -> BpfMap:
+    entries = int(value["entries"])
+    return BpfMap(
+        id=int(value["id"]),
+        type=str(value["type"]),
+        name=str(value["name"]),
+        key_size=int(value["key_size"]),
+        value_size=int(value["value_size"]),
+        max_entries=int(value["max_entries"]),
+        entries=None if entries < 0 else entries,
+        at_least=value["at_least"] is True,
+    )

@@ -1,0 +1,154 @@
+"""Whole runs of a small tracer lab on real kernels: what each kind of program gets.
+
+The right program is graded on both kernels; the others on one, which is enough to see what they get.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from labs.harness import engine, manifest, submission
+from labs.harness.events import Event
+from labs.harness.submission import Submission
+from labs.harness.verdict import CheckResult, Verdict
+
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
+
+LAB = manifest.load("tracers/states", Path(__file__).with_name("labs"))
+ON_ONE = dataclasses.replace(LAB, kernels=("6.12",))
+SOLUTION = submission.accept(LAB, submission.read_dir(LAB.folder / "solution"))
+C, GO = "bpf/states.bpf.c", "main.go"
+ATTACHED = 'fmt.Println("attached")'
+
+
+def grade(lab: manifest.Lab = ON_ONE, **files: str) -> tuple[Verdict, list[Event]]:
+    """The solution with other text in the files named `c` and `go`."""
+    named = {{"c": C, "go": GO}[name]: text.encode() for name, text in files.items()}
+    events: list[Event] = []
+    verdict = engine.grade(lab, Submission({**SOLUTION.files, **named}), events.append, seed=11)
+    return verdict, events
+
+
+def solution(name: str, before: str, after: str) -> str:
+    text = SOLUTION.files[name].decode()
+    assert before in text
+    return text.replace(before, after)
+
+
+def then(code: str, *imports: str) -> str:
+    """The solution's Go, which does this once it is attached and has served for a moment."""
+    text = solution(GO, ATTACHED, f"{ATTACHED}\n\tgo func() {{ time.Sleep(3 * time.Second); {code} }}()")
+    lines = "".join(f'\t"{name}"\n' for name in ("time", *imports) if f'"{name}"' not in text)
+    return text.replace("import (\n", f"import (\n{lines}")
+
+
+def only(verdict: Verdict, check: str) -> CheckResult:
+    return next(row for row in verdict.checks if row.check == check)
+
+
+def saw(row: CheckResult) -> str:
+    assert row.failure is not None, row
+    return str(row.failure["saw"]["en"])
+
+
+def test_it_works() -> None:
+    verdict, events = grade(LAB)
+    assert verdict.verdict == "pass", (verdict.checks, verdict.log)
+    assert all(row.kernels == {"6.1": "passed", "6.12": "passed"} for row in verdict.checks)
+    logs = [e for e in events if e["type"] == "log"]
+    assert {e.get("kernel") for e in logs if "attached" in e["text"]} == {"6.1", "6.12"}
+
+
+def test_a_refusal_of_the_verifier_is_told_at_the_learners_line() -> None:
+    code = solution(C, "\tif (!event) {\n\t\tcount_lost();\n\t\treturn 0;\n\t}\n", "")
+    verdict, events = grade(LAB, c=code)
+    row = only(verdict, "serves")
+    assert (verdict.verdict, row.kernels) == ("fail", {"6.1": "failed", "6.12": "failed"})
+    line = code.splitlines().index("\tevent->old_state = ctx->oldstate;") + 1
+    assert f"{C}:{line}: a pointer that may be null" in saw(row)
+    assert row.failure is not None
+    assert "if (!p) return 0;" in row.failure["hint"]["zh"]
+    found = [e for e in events if e["type"] == "diagnostic" and e["tool"] == "verifier"]
+    assert {(e["file"], e["line"]) for e in found} == {(C, line)}
+
+
+def test_a_program_that_prints_the_last_sentence_alone_is_told_the_line_too() -> None:
+    code = solution(C, "\tif (!event) {\n\t\tcount_lost();\n\t\treturn 0;\n\t}\n", "")
+    verdict, _ = grade(c=code, go=solution(GO, 'log.Fatalf("%+v", err)', "log.Fatal(err)"))
+    assert f"{C}:" in saw(only(verdict, "serves"))
+
+
+def test_canned_numbers_do_not_fit_traffic_that_nobody_could_know() -> None:
+    code = solution(
+        GO,
+        "c.seen[key{names[event.OldState], names[event.NewState], event.Dport}]++",
+        "_ = event\n\tc.seen[key{}] = 40",
+    )
+    verdict, _ = grade(go=code)
+    assert only(verdict, "serves").status == "passed"
+    assert only(verdict, "counts").status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("code", "imports", "said"),
+    [
+        ("syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF)", (), "powered the machine off"),
+        ("syscall.Reboot(syscall.LINUX_REBOOT_CMD_RESTART)", (), "restarted the machine"),
+        ('os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0)', (), "crash"),
+    ],
+)
+def test_a_machine_that_the_program_ended_fails_the_check_and_says_so(
+    code: str, imports: tuple[str, ...], said: str
+) -> None:
+    verdict, _ = grade(go=then(code, *imports))
+    assert verdict.verdict == "fail", verdict.log
+    failed = [row for row in verdict.checks if row.status == "failed"]
+    assert len(failed) == 1
+    assert said in saw(failed[0])
+    assert "skipped" in {row.status for row in verdict.checks}
+
+
+def test_a_tracer_that_never_serves_fails_its_first_check() -> None:
+    verdict, _ = grade(go=solution(GO, "go serve(c, objs.Lost)", "_ = serve"))
+    assert "did not answer within 100 s" in saw(only(verdict, "serves"))
+
+
+def test_another_format_is_told_with_its_line() -> None:
+    code = solution(GO, '"# TYPE tcp_state_changes_total counter\\n"', '"{}\\n"')
+    verdict, _ = grade(go=code)
+    assert "line 2: not a sample" in saw(only(verdict, "counts"))
+
+
+def test_a_program_that_ends_at_once_is_a_failed_check_with_its_last_words() -> None:
+    code = solution(GO, "\tvar objs bpfObjects\n", '\tlog.Fatal("no way")\n\tvar objs bpfObjects\n')
+    verdict, _ = grade(go=code)
+    assert verdict.verdict == "fail"
+    assert "it ended (exit code 1)" in saw(only(verdict, "serves"))
+    assert "no way" in saw(only(verdict, "serves"))
+
+
+def test_a_pin_that_stays_is_named() -> None:
+    code = solution(
+        GO,
+        ATTACHED,
+        f'if err := objs.Lost.Pin("/sys/fs/bpf/mine"); err != nil {{\n\t\treturn err\n\t}}\n\t{ATTACHED}',
+    )
+    verdict, _ = grade(go=code)
+    assert "/sys/fs/bpf/mine" in saw(only(verdict, "leaves"))
+
+
+def test_a_tracer_that_disturbs_the_traffic_is_told_so() -> None:
+    """It takes loopback's IPv6 away once it is attached."""
+    code = then('os.WriteFile("/proc/sys/net/ipv6/conf/all/disable_ipv6", []byte("1"), 0)')
+    verdict, _ = grade(go=solution_with_delay(code))
+    assert "did not end as planned" in saw(only(verdict, "counts")) or "not be done" in saw(
+        only(verdict, "counts")
+    )
+
+
+def solution_with_delay(code: str) -> str:
+    """At once instead of in a moment: before the first traffic."""
+    return code.replace("time.Sleep(3 * time.Second)", "time.Sleep(time.Millisecond)")

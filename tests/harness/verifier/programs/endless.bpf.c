@@ -1,0 +1,11 @@
+#include "common.h"
+
+SEC("tp/sock/inet_sock_set_state")
+int refused(struct trace_event_raw_inet_sock_set_state *ctx)
+{
+	volatile int wait = 1;
+
+	while (wait) /* here */
+		;
+	return 0;
+}
