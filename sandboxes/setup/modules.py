@@ -81,6 +81,10 @@ class WarmCache:
         self.name = f"build cache for {solution.parent.parent.name}/{solution.parent.name}"
         self._stamp = Stamp(paths.cache_dir() / "warm" / digest(str(solution))[:16])
 
+    @property
+    def has_ebpf(self) -> bool:
+        return any(self._solution.rglob("*.bpf.c"))
+
     def _key(self) -> str:
         trim = golang.build_cache() / "trim.txt"
         sources = [path for end in ("go", "c", "h") for path in sorted(self._solution.rglob(f"*.{end}"))]
