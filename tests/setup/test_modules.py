@@ -86,15 +86,6 @@ def test_every_lab_and_program_is_found() -> None:
     assert [program.name for program in modules.programs()] == ["apigate"]
 
 
-def test_a_lab_with_ebpf_code_is_seen_with_its_bindings(checkout: Path) -> None:
-    solution = checkout / "tests/harness/labs/tracers/states/solution"
-    with modules.with_bindings(solution) as folder:
-        assert folder != solution
-        assert "func loadBpfObjects(" in (folder / "bpf_x86_bpfel.go").read_text()
-    assert not folder.exists()
-    assert not (solution / "bpf_x86_bpfel.go").exists()
-
-
 def test_a_lab_without_is_seen_as_it_is(source: Path) -> None:
     with modules.with_bindings(source) as folder:
         assert folder == source
