@@ -1,0 +1,52 @@
+// Padding asks this machine's kernel whether a key with a hole may go to a map.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+//go:generate go tool bpf2go -go-package main -target amd64 padding padding.bpf.c -- -O2 -g -mcpu=v3 -I../headers
+
+func verdict(name string) string {
+	spec, err := loadPadding()
+	if err != nil {
+		return err.Error()
+	}
+	for other := range spec.Programs {
+		if other != name {
+			delete(spec.Programs, other)
+		}
+	}
+	collection, err := ebpf.NewCollection(spec)
+	var refused *ebpf.VerifierError
+	if errors.As(err, &refused) {
+		log := refused.Log
+		for strings.HasPrefix(log[len(log)-1], "processed ") || strings.TrimSpace(log[len(log)-1]) == "" {
+			log = log[:len(log)-1]
+		}
+		return strings.TrimSpace(log[len(log)-1])
+	}
+	if err != nil {
+		return err.Error()
+	}
+	collection.Close()
+	return "accepted"
+}
+
+func main() {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		fmt.Fprintln(os.Stderr, "padding:", err)
+		os.Exit(1)
+	}
+	release := strings.SplitN(unix.ByteSliceToString(name.Release[:]), ".", 3)
+	for _, program := range []string{"with_a_hole", "zeroed"} {
+		fmt.Printf("%s.%s %-12s %s\n", release[0], strings.SplitN(release[1], "-", 2)[0], program, verdict(program))
+	}
+}
