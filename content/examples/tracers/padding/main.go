@@ -4,11 +4,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/cilium/ebpf"
-	"golang.org/x/sys/unix"
 )
 
 //go:generate go tool bpf2go -go-package main -target amd64 padding padding.bpf.c -- -O2 -g -mcpu=v3 -I../headers
@@ -40,13 +38,7 @@ func verdict(name string) string {
 }
 
 func main() {
-	var name unix.Utsname
-	if err := unix.Uname(&name); err != nil {
-		fmt.Fprintln(os.Stderr, "padding:", err)
-		os.Exit(1)
-	}
-	release := strings.SplitN(unix.ByteSliceToString(name.Release[:]), ".", 3)
 	for _, program := range []string{"with_a_hole", "zeroed"} {
-		fmt.Printf("%s.%s %-12s %s\n", release[0], strings.SplitN(release[1], "-", 2)[0], program, verdict(program))
+		fmt.Printf("%-12s %s\n", program, verdict(program))
 	}
 }

@@ -1,4 +1,4 @@
-// Refused shows what the verifier says of each program in refused.bpf.c.
+// Refused shows what the verifier says of each program in refused.bpf.c, or of those that are named.
 package main
 
 import (
@@ -51,6 +51,9 @@ func verdict(name string, lines int) (string, error) {
 }
 
 func main() {
+	if len(os.Args) > 1 {
+		programs = os.Args[1:]
+	}
 	for _, name := range programs {
 		said, err := verdict(name, 2)
 		if err != nil {

@@ -26,20 +26,21 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, 2);
 	__type(key, __u32);
 	__type(value, __u64);
-} lost SEC(".maps");
+} counters SEC(".maps");
 // endregion maps
 
-enum effort { DO_NOTHING, DO_FILTER, DO_SEND };
+enum effort { DO_NOTHING, DO_FILTER, DO_SEND_QUIETLY, DO_SEND };
 
 volatile const enum effort effort = DO_SEND;
 
-static __always_inline void count_lost(void)
+enum counter { EVENTS, LOST };
+
+static __always_inline void count(__u32 key)
 {
-	__u32 key = 0;
-	__u64 *count = bpf_map_lookup_elem(&lost, &key);
+	__u64 *count = bpf_map_lookup_elem(&counters, &key);
 
 	if (count)
 		(*count)++; // this CPU's own
@@ -55,9 +56,10 @@ int on_state(struct trace_event_raw_inet_sock_set_state *ctx)
 		return 0;
 	if (effort == DO_FILTER)
 		return 0;
+	count(EVENTS);
 	event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
 	if (!event) {
-		count_lost();
+		count(LOST);
 		return 0;
 	}
 	event->sock = (__u64)ctx->skaddr;
@@ -69,7 +71,7 @@ int on_state(struct trace_event_raw_inet_sock_set_state *ctx)
 	event->from = ctx->oldstate;
 	event->to = ctx->newstate;
 	__builtin_memset(event->unused, 0, sizeof(event->unused));
-	bpf_ringbuf_submit(event, 0);
+	bpf_ringbuf_submit(event, effort == DO_SEND_QUIETLY ? BPF_RB_NO_WAKEUP : 0);
 	return 0;
 }
 // endregion program

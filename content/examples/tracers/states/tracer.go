@@ -74,10 +74,16 @@ func (t *Tracer) Read(record *ringbuf.Record) (Transition, error) {
 	return decode(record.RawSample)
 }
 
-// Lost is how many events found no room since the start: the sum over the CPUs.
-func (t *Tracer) Lost() (uint64, error) {
+// The order of `enum counter` in states.bpf.c.
+const (
+	events uint32 = iota
+	lost
+)
+
+// Count is one of the counters since the start: the sum over the CPUs.
+func (t *Tracer) Count(counter uint32) (uint64, error) {
 	var each []uint64
-	if err := t.objects.Lost.Lookup(uint32(0), &each); err != nil {
+	if err := t.objects.Counters.Lookup(counter, &each); err != nil {
 		return 0, err
 	}
 	var sum uint64
