@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,14 +23,15 @@ TRACERS = EXAMPLES / "tracers"
 KERNELS = tuple(kernel.series for kernel in kernels.SERIES)
 _GENERATE = re.compile(r"^//go:generate go tool bpf2go (.*)$", re.MULTILINE)
 _PROGRAM = re.compile(r"(?<!/)\bbin/([a-z0-9]+)")
-_RUN_SECONDS = 90.0
+_RUN_SECONDS = 300.0
 
 
 class BuildFailed(Exception):
     """A tool's complaint about an example."""
 
 
-def _call(argv: list[str], folder: Path, more: dict[str, str] | None = None) -> None:
+def call(argv: list[str], folder: Path, more: Mapping[str, str] | None = None) -> None:
+    """Run a tool. Raises BuildFailed with what it said."""
     done = subprocess.run(
         argv,
         cwd=folder,
@@ -49,8 +52,10 @@ def build(into: Path) -> Path:
         for words in _GENERATE.findall(source.read_text(encoding="utf-8")):
             generate(source.parent, shlex.split(words))
     flags = ["-trimpath", "-buildvcs=false"]
-    _call([str(golang.go()), "vet", *flags, "./..."], into)
-    _call([str(golang.go()), "build", *flags, "-ldflags=-w", "-o", "bin/", "./..."], into)
+    call([str(golang.go()), "vet", *flags, "./..."], into)
+    call([str(golang.go()), "build", *flags, "-ldflags=-s -w", "-o", "bin/", "./..."], into)
+    # a uprobe finds its function by the symbol table, which -s leaves out
+    call([str(golang.go()), "build", *flags, "-ldflags=-w", "-o", "bin/", "./tls"], into)
     return into
 
 
@@ -58,7 +63,7 @@ def generate(package: Path, words: list[str]) -> None:
     """bpf2go as the source asks for it."""
     strip = next(filter(None, map(shutil.which, toolchain.STRIP)))
     tools = [str(toolchain.bpf2go()), "-cc", str(toolchain.clang()), "-strip", strip]
-    _call([*tools, *words], package)
+    call([*tools, *words], package)
 
 
 @dataclass
@@ -71,11 +76,14 @@ class Guests:
 
     @classmethod
     def start(cls, built: Path) -> Guests:
-        def one(series: str) -> VirtualMachine:
-            return VirtualMachineProvider().start(Spec("vm", options={"kernel": series}), lambda said: None)
-
-        with ThreadPoolExecutor() as pool:
-            return cls(built, dict(zip(KERNELS, pool.map(one, KERNELS), strict=True)))
+        machines: dict[str, VirtualMachine] = {}
+        with contextlib.ExitStack() as undo:
+            for series in KERNELS:
+                spec = Spec("vm", options={"kernel": series})
+                machines[series] = VirtualMachineProvider().start(spec, lambda said: None)
+                undo.callback(machines[series].close)
+            undo.pop_all()
+        return cls(built, machines)
 
     def close(self) -> None:
         for machine in self.machines.values():

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.content import compare
 from tests.content.guests import KERNELS, BuildFailed, Guests, build
 from tests.content.machine import environment, run, seen, steady
 from tests.content.recordings import IN_A_GUEST, Shown
 
-pytestmark = pytest.mark.system
+# the first test waits for the build of all programs and for two machines
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,15 @@ def test_an_event_costs_more_the_further_it_goes(guests: Guests) -> None:
         costs = [int(n) for n in re.findall(r"(\d+) ns", said)]
         assert len(costs) == 4, said
         assert costs[0] <= costs[1] < costs[2] < costs[3], f"on Linux {series}: {said}"
+
+
+def test_both_libraries_do_the_same_work(built: Path, guests: Guests) -> None:
+    """The table's times are one machine's; which way they differ is not."""
+    machine = guests.machines[compare.KERNEL]
+    cilium, libbpf = (compare.measure(built, machine, library, 1) for library in compare.LIBRARIES)
+    assert libbpf.start_seconds < cilium.start_seconds
+    assert libbpf.size_bytes < cilium.size_bytes
+    assert libbpf.memory_kib < cilium.memory_kib
 
 
 def test_nothing_is_left_behind(guests: Guests) -> None:

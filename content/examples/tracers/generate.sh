@@ -1,4 +1,5 @@
 # Needs Debian's clang, llvm, libbpf-dev and bpftool, and Go.
+set -e
 mkdir -p headers
 bpftool btf dump file /sys/kernel/btf/vmlinux format c > headers/vmlinux.h
 go generate ./...

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -79,9 +80,11 @@ func run() error {
 		return err
 	}
 	defer objects.Close()
-	if _, err := link.Tracepoint("net", "tcp_connect", objects.OnState, nil); err != nil {
-		fmt.Println("tracepoint net:tcp_connect:", err)
+	_, err := link.Tracepoint("net", "tcp_connect", objects.OnState, nil)
+	if !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("net:tcp_connect: %w", err)
 	}
+	fmt.Println("tracepoint net:tcp_connect does not exist")
 	links, err := attach(&objects)
 	for _, attached := range links {
 		defer attached.Close()

@@ -95,7 +95,7 @@ func run(names []string) error {
 			return err
 		}
 		if program, ours := byID[info.Program]; ours {
-			fmt.Println("link   ", info.Type, "to", program)
+			fmt.Println("link    to", program)
 		}
 	}
 	if len(byID) == 0 && len(listed) == 0 {

@@ -120,7 +120,7 @@ func life() error {
 		fmt.Println(story.name)
 		for _, end := range []string{"client", "server"} {
 			if len(states[end]) > 0 {
-				fmt.Printf("  %s  %s\n", end, strings.Join(states[end], " > "))
+				fmt.Printf("  %s  %s\n", end, strings.Join(states[end], " "))
 			}
 		}
 	}
