@@ -32,8 +32,7 @@ def modules(root: Path = CHECKOUT) -> list[Path]:
     return sorted(
         folder
         for folder in mods
-        if not set(folder.relative_to(root).parts) & {*_SKIPPED}
-        and folder not in elsewhere
+        if not set(folder.relative_to(root).parts) & {*_SKIPPED} and folder not in elsewhere
     )
 
 
