@@ -58,8 +58,8 @@ def _expected(name: str) -> str:
 
 
 def _without_figures(text: str) -> str:
-    """Nanoseconds and addresses of instructions are each machine's own."""
-    return re.sub(r"\d+ ns", "N ns", text)
+    """Nanoseconds are each machine's own."""
+    return re.sub(r" +\d+ ns", " N ns", text)
 
 
 @pytest.mark.parametrize("name", sorted(IN_A_GUEST))
@@ -78,7 +78,7 @@ def test_an_event_costs_more_the_further_it_goes(guests: Guests) -> None:
     for series, said in guests.run("bin/states cost").items():
         costs = [int(n) for n in re.findall(r"(\d+) ns", said)]
         assert len(costs) == 4, said
-        assert costs[0] <= costs[1] < costs[2] < costs[3], f"on Linux {series}: {said}"
+        assert max(costs[:2]) < costs[2] < costs[3], f"on Linux {series}: {said}"
 
 
 def test_both_libraries_do_the_same_work(built: Path, guests: Guests) -> None:
