@@ -1,0 +1,254 @@
+"""What the checks share: one kernel with what the learner's commands left in it, and the truth of every count."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import wraps
+from weakref import WeakKeyDictionary
+
+from labs.harness.channel import GuestLost
+from labs.harness.checks import CheckFunction, Failed, NotInTime
+from labs.harness.events import Text
+from labs.harness.tracer_lab import Ended, TracerLab
+from labs.tracers.lifecycle.grading.objects import Seen
+
+CHECKS: dict[str, CheckFunction] = {}
+FOLDER = "lifecycle"
+LINK = f"{FOLDER}/link"
+CAPACITY = 64
+MAX_PID = 4_194_304
+# larger than any PID that a young machine gives out, and below MAX_PID
+NOBODY = range(3_000_000, MAX_PID)
+
+# The brief promises 60, 30 and 5 seconds. A machine that shares its processor with others gets more.
+START_SECONDS = 120.0
+COMMAND_SECONDS = 60.0
+GONE_SECONDS = 15.0
+
+
+@dataclass
+class World:
+    """One kernel. `counts` is what `show` must print: the PIDs remembered since start, each with its calls."""
+
+    lab: TracerLab
+    before: Seen
+    on: bool = False
+    broken: bool = False
+    counts: dict[int, int] = field(default_factory=dict)
+    watched: set[int] = field(default_factory=set)
+
+    def run(self, *args: object, timeout: float = COMMAND_SECONDS) -> Ended:
+        """Call the learner's command, told as a step. Raises Failed when it does not end."""
+        words = [str(arg) for arg in args]
+        shown = " ".join(["lifecycle", *(words if len(words) < 9 else [*words[:8], "…"])])
+        self.lab.step(f"运行 {shown}", f"run {shown}", shown)
+        ended = self.lab.command(*words, timeout=timeout)
+        if ended.code is None:
+            raise Failed(
+                tried=told(shown),
+                saw=Text(
+                    f"没有自行结束：{_why(ended)[0]}", f"it did not end by itself: {_why(ended)[1]}"
+                ),
+                expected=Text("做完就结束", "it does its work and ends"),
+                hint=Text(
+                    f"它最后的输出：{last_words(ended)}。除 run 之外，没有命令需要等待什么。",
+                    f"Its last words: {last_words(ended)}. Apart from run, no command has anything to wait for.",
+                ),
+                command=shown,
+            )
+        return ended
+
+    def expect(self, code: int, *args: object, hint: Text, timeout: float = COMMAND_SECONDS) -> Ended:
+        """run(), and it must exit with `code`; one that fails must say why."""
+        ended = self.run(*args, timeout=timeout)
+        shown = " ".join(["lifecycle", *map(str, args)])[:120]
+        if ended.code != code:
+            raise Failed(
+                tried=told(shown),
+                saw=Text(
+                    f"退出码 {ended.code}，输出：{last_words(ended)}",
+                    f"exit code {ended.code}, output: {last_words(ended)}",
+                ),
+                expected=Text(f"退出码 {code}", f"exit code {code}"),
+                hint=hint,
+                command=f"{shown}; echo $?",
+            )
+        if code and not ended.text.strip():
+            raise Failed(
+                tried=told(shown),
+                saw=Text(f"退出码 {code}，什么都没打印", f"exit code {code}, and nothing printed"),
+                expected=Text("失败的命令至少打印一行原因", "a command that fails prints at least one line"),
+                hint=Text(
+                    "退出码给脚本看，这一行给人看：打印到标准错误。",
+                    "The code is for scripts, the line is for people: print it to standard error.",
+                ),
+                command=shown,
+            )
+        return ended
+
+    def watch(self, *pids: int) -> None:
+        self.expect(0, "watch", *pids, hint=WATCH_FAILED)
+        for pid in pids:
+            self.counts.setdefault(pid, 0)
+            self.watched.add(pid)
+
+    def unwatch(self, *pids: int) -> None:
+        self.expect(0, "unwatch", *pids, hint=WATCH_FAILED)
+        self.watched.difference_update(pids)
+
+    def work(self, pid: int, *threads: int, others: int = 0, child: int = 0) -> None:
+        """Have the worker call getppid as often as each thread should; keeps the truth."""
+        self.lab.work(pid, threads, others=others, child=child)
+        if pid in self.watched:
+            self.counts[pid] += sum(threads)
+
+    def nobody(self, count: int) -> list[int]:
+        """PIDs that no process has and no check used before."""
+        found: list[int] = []
+        while len(found) < count:
+            pid = self.lab.random.choice(NOBODY)
+            if pid not in self.counts and pid not in found:
+                found.append(pid)
+        return found
+
+    def some(self, least: int = 200, most: int = 900) -> int:
+        """A number of calls, drawn from the seed."""
+        return self.lab.random.randint(least, most)
+
+    def objects(self) -> Seen:
+        """What is in the kernel and was not there before the learner's first command."""
+        return Seen.of(self.lab.bpf()).without(self.before)
+
+    def gone(self, tried: Text, hint: Callable[[Seen], Text], *, keep: Seen | None = None) -> None:
+        """Nothing of the learner's is in the kernel any more, but for `keep`, within the time that the brief gives."""
+        kept = keep or Seen()
+        self.lab.eventually(
+            lambda: self.objects().without(kept).describe(),
+            want=[],
+            timeout=GONE_SECONDS,
+            tried=tried,
+            expected=Text("没有剩下程序、map、link 和 pin", "no program, map, link or pin is left"),
+            hint=lambda _seen: hint(self.objects().without(kept)),
+            command="bpftool prog; bpftool map; bpftool link; find /sys/fs/bpf",
+        )
+
+    def start(self) -> None:
+        """A complete start, from nothing."""
+        self.expect(0, "start", hint=START_FAILED, timeout=START_SECONDS)
+        self.on, self.counts, self.watched = True, {}, set()
+
+    def stop(self) -> None:
+        self.expect(0, "stop", hint=STOP_FAILED)
+        self.on, self.counts, self.watched = False, {}, set()
+        self.gone(told("lifecycle stop"), still_there)
+
+    def clear(self) -> None:
+        """Away with everything, also where the learner's own stop would not do it. Says nothing."""
+        self.lab.operator.kill()
+        self.lab.shell("rm", "-rf", f"/sys/fs/bpf/{FOLDER}")
+        for pin in Seen.of(self.lab.bpf()).without(self.before).pins:
+            self.lab.shell("rm", "-f", f"/sys/fs/bpf/{pin}")
+        self.on, self.broken, self.counts, self.watched = False, False, {}, set()
+        deadline = time.monotonic() + GONE_SECONDS
+        while not self.objects().empty and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+
+_worlds: WeakKeyDictionary[TracerLab, World] = WeakKeyDictionary()
+
+
+def graded(id_: str, *, started: bool | None = True) -> Callable[[Callable[[World], None]], CheckFunction]:
+    """A check that finds the command `started` (None: as it is), whatever the checks before left behind."""
+
+    def remember(function: Callable[[World], None]) -> CheckFunction:
+        @wraps(function)
+        def run(lab: TracerLab) -> None:
+            world = _world(lab)
+            try:
+                _bring(world, started)
+                function(world)
+            except GuestLost:
+                raise
+            except (Failed, NotInTime):
+                world.broken = True
+                raise
+
+        CHECKS[id_] = run
+        return run
+
+    return remember
+
+
+def _world(lab: TracerLab) -> World:
+    if lab not in _worlds:
+        _worlds[lab] = World(lab, Seen.of(lab.bpf()))
+    return _worlds[lab]
+
+
+def _bring(world: World, started: bool | None) -> None:
+    if world.broken:
+        world.clear()
+    if started and not world.on:
+        world.start()
+    elif started is False and world.on:
+        world.stop()
+
+
+def told(command: str) -> Text:
+    return Text(f"运行 {command}", f"ran {command}")
+
+
+def last_words(ended: Ended) -> str:
+    """The end of what it printed, short enough for a sentence."""
+    text = ended.text.strip()
+    return repr(text[-300:]) if text else "''"
+
+
+def _why(ended: Ended) -> tuple[str, str]:
+    if ended.stopped_by == "memory":
+        return "内存用尽", "it used up its memory"
+    if ended.stopped_by == "output":
+        return "输出超过上限", "it printed more than it may"
+    if ended.signal:
+        return f"被信号 {ended.signal} 终止", f"signal {ended.signal} ended it"
+    return "超时", "it was still running when its time was over"
+
+
+def still_there(left: Seen) -> Text:
+    """Why something is left, by what it is."""
+    if left.pins:
+        names = ", ".join(left.pins)
+        return Text(
+            f"还 pin 着：{names}。一个 pin 就是一个引用，每一个都要移除。",
+            f"Still pinned: {names}. A pin is a reference; each of them has to go.",
+        )
+    if left.links:
+        return Text(
+            "link 还在，却没有 pin：有进程还拿着它的描述符。",
+            "A link is left without a pin: some process still holds its descriptor.",
+        )
+    return Text(
+        "程序或 map 还在，却没有 pin 和 link：有进程还拿着描述符。",
+        "A program or map is left without pin and link: some process still holds a descriptor.",
+    )
+
+
+def both(items: Iterable[object]) -> str:
+    return ", ".join(map(str, items))
+
+
+WATCH_FAILED = Text(
+    "start 之后，watch 和 unwatch 从 pin 打开 map（ebpf.LoadPinnedMap）并修改它；重复执行不是错误。",
+    "After start, watch and unwatch open the map by its pin (ebpf.LoadPinnedMap) and change it; doing so twice is no "
+    "error.",
+)
+START_FAILED = Text(
+    "看它最后的输出。此时没有任何东西 pin 着，start 应当成功。",
+    "See its last words. Nothing was pinned at this moment, so start should have succeeded.",
+)
+STOP_FAILED = Text(
+    "stop 移除 pin；已经没有的，就是已经做完的。",
+    "stop removes pins; what is gone already is done already.",
+)
