@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from labs.harness.checks import Failed
 from labs.harness.events import Text
+from labs.harness.sanitize import clean
 from labs.tracers.lifecycle.grading.world import World, both, told
 
 _LINE = re.compile(r"([1-9][0-9]{0,6}) (0|[1-9][0-9]{0,18})")
@@ -43,12 +44,12 @@ def compare(
     want = sorted(truth.items())
     if rows == want:
         return
-    told_hint = (
-        _shape_hint(text) if rows is None else _order_hint(rows, want) or hint or why(rows, truth)
-    )
+    told_hint = _shape_hint(text) if rows is None else _order_hint(rows, want) or hint or why(rows, truth)
     raise Failed(
         tried=tried,
-        saw=Text(_side_by_side(text, want, ("打印了", "应为")), _side_by_side(text, want, ("printed", "truth"))),
+        saw=Text(
+            _side_by_side(text, want, ("打印了", "应为")), _side_by_side(text, want, ("printed", "truth"))
+        ),
         expected=Text("每个数都与真实的调用次数相同", "each number is the number of calls that were made"),
         hint=told_hint,
         command=command,
@@ -69,7 +70,10 @@ def why(rows: list[tuple[int, int]], truth: Mapping[int, int]) -> Text:
             f"{both(missing)} was watched, yet is not printed. One that made no call is printed with 0; so is "
             "one that has ended, or is not watched any more.",
         )
-    pid = next(pid for pid in sorted(truth) if seen[pid] != truth[pid])
+    wrong = [pid for pid in sorted(truth) if seen[pid] != truth[pid]]
+    if not wrong:
+        return Text("有的 PID 打印了不止一次。", "Some PIDs are printed more than once.")
+    pid = wrong[0]
     got, wanted = seen[pid], truth[pid]
     if got == 0:
         return Text(
@@ -80,8 +84,8 @@ def why(rows: list[tuple[int, int]], truth: Mapping[int, int]) -> Text:
     if got > wanted:
         return Text(
             f"{pid} 多了 {got - wanted} 次：还有什么也会加一？别的系统调用、别的进程、或者同一次调用计了两次。",
-            f"{pid} has {got - wanted} too many: what else adds to it? Other system calls, other processes, or one call "
-            "that counts twice.",
+            f"{pid} has {got - wanted} too many: what else adds to it? Other system calls, other processes, or one "
+            "call that counts twice.",
         )
     return Text(
         f"{pid} 少了 {wanted - got} 次：在哪一刻丢掉的？",
@@ -92,8 +96,9 @@ def why(rows: list[tuple[int, int]], truth: Mapping[int, int]) -> Text:
 def _shape_hint(text: str) -> Text:
     line = next(line for line in text.removesuffix("\n").split("\n") if not _LINE.fullmatch(line))
     return Text(
-        f"这一行不是“PID 空格 计数”：{line[:120]!r}。标准错误也算在内，日志不要打印在这里。",
-        f"This line is not PID, space, count: {line[:120]!r}. Standard error counts as well, so print no log here.",
+        f"这一行不是“PID 空格 计数”：{clean(line)[:120]!r}。标准错误也算在内，日志不要打印在这里。",
+        f"This line is not PID, space, count: {clean(line)[:120]!r}. Standard error counts as well, so print no "
+        "log here.",
     )
 
 
@@ -108,17 +113,17 @@ def _order_hint(rows: list[tuple[int, int]], want: list[tuple[int, int]]) -> Tex
 
 def _side_by_side(text: str, want: list[tuple[int, int]], heads: tuple[str, str]) -> str:
     """Both in two columns, at most twelve rows around the first difference."""
-    left = text.removesuffix("\n").split("\n") if text else []
+    left = [clean(line)[:40] for line in text.removesuffix("\n").split("\n")] if text else []
     right = [f"{pid} {count}" for pid, count in want]
     rows = max(len(left), len(right))
     left, right = left + [""] * (rows - len(left)), right + [""] * (rows - len(right))
     first = next((n for n in range(rows) if left[n] != right[n]), 0)
     begin = max(0, first - 4)
-    width = max(24, *(len(line[:40]) for line in left[begin : begin + 12] or [""]))
+    width = max(24, *map(len, left[begin : begin + 12]))
     lines = [f"{heads[0]:<{width}} | {heads[1]}"]
     for n in range(begin, min(rows, begin + 12)):
         mark = " " if left[n] == right[n] else "≠"
-        lines.append(f"{left[n][:40]:<{width}} {mark} {right[n]}")
+        lines.append(f"{left[n]:<{width}} {mark} {right[n]}")
     return "\n".join(lines)
 
 

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import wraps
-from weakref import WeakKeyDictionary
 
 from labs.harness.channel import GuestLost
 from labs.harness.checks import CheckFunction, Failed, NotInTime
 from labs.harness.events import Text
-from labs.harness.tracer_lab import Ended, TracerLab
-from labs.tracers.lifecycle.grading.objects import Seen
+from labs.harness.guest import Ended, Objects
+from labs.harness.sanitize import clean
+from labs.harness.tracer_lab import TracerLab
 
 CHECKS: dict[str, CheckFunction] = {}
 FOLDER = "lifecycle"
@@ -33,7 +33,7 @@ class World:
     """One kernel. `counts` is what `show` must print: the PIDs remembered since start, each with its calls."""
 
     lab: TracerLab
-    before: Seen
+    before: Objects
     on: bool = False
     broken: bool = False
     counts: dict[int, int] = field(default_factory=dict)
@@ -44,13 +44,14 @@ class World:
         words = [str(arg) for arg in args]
         shown = " ".join(["lifecycle", *(words if len(words) < 9 else [*words[:8], "…"])])
         self.lab.step(f"运行 {shown}", f"run {shown}", shown)
-        ended = self.lab.command(*words, timeout=timeout)
+        ended = self.lab.guest.command(*words, timeout=timeout)
+        printed = "\n".join(clean(line)[:200] for line in ended.text.splitlines()[:12])
+        if printed:
+            self.lab.step(f"打印了：\n{printed}", f"it printed:\n{printed}")
         if ended.code is None:
             raise Failed(
                 tried=told(shown),
-                saw=Text(
-                    f"没有自行结束：{_why(ended)[0]}", f"it did not end by itself: {_why(ended)[1]}"
-                ),
+                saw=Text(f"没有自行结束：{_why(ended)[0]}", f"it did not end by itself: {_why(ended)[1]}"),
                 expected=Text("做完就结束", "it does its work and ends"),
                 hint=Text(
                     f"它最后的输出：{last_words(ended)}。除 run 之外，没有命令需要等待什么。",
@@ -62,7 +63,10 @@ class World:
 
     def expect(self, code: int, *args: object, hint: Text, timeout: float = COMMAND_SECONDS) -> Ended:
         """run(), and it must exit with `code`; one that fails must say why."""
-        ended = self.run(*args, timeout=timeout)
+        return self.must(self.run(*args, timeout=timeout), code, *args, hint=hint)
+
+    def must(self, ended: Ended, code: int, *args: object, hint: Text) -> Ended:
+        """Raises Failed unless the command that was run with `args` exited with `code`; one that fails must say why."""
         shown = " ".join(["lifecycle", *map(str, args)])[:120]
         if ended.code != code:
             raise Failed(
@@ -100,7 +104,7 @@ class World:
 
     def work(self, pid: int, *threads: int, others: int = 0, child: int = 0) -> None:
         """Have the worker call getppid as often as each thread should; keeps the truth."""
-        self.lab.work(pid, threads, others=others, child=child)
+        self.lab.guest.work(pid, threads, others=others, child=child)
         if pid in self.watched:
             self.counts[pid] += sum(threads)
 
@@ -117,20 +121,22 @@ class World:
         """A number of calls, drawn from the seed."""
         return self.lab.random.randint(least, most)
 
-    def objects(self) -> Seen:
+    def objects(self) -> Objects:
         """What is in the kernel and was not there before the learner's first command."""
-        return Seen.of(self.lab.bpf()).without(self.before)
+        return self.lab.guest.objects().since(self.before)
 
-    def gone(self, tried: Text, hint: Callable[[Seen], Text], *, keep: Seen | None = None) -> None:
-        """Nothing of the learner's is in the kernel any more, but for `keep`, within the time that the brief gives."""
-        kept = keep or Seen()
+    def gone(self, tried: Text, hint: Callable[[Objects], Text], *, but: Objects | None = None) -> None:
+        """Nothing of the learner's is in the kernel any more, save what was in `but`, within the time that the brief
+        gives.
+        """
+        base = but or NOTHING
         self.lab.eventually(
-            lambda: self.objects().without(kept).describe(),
+            lambda: str(self.objects().since(base)).splitlines(),
             want=[],
             timeout=GONE_SECONDS,
             tried=tried,
             expected=Text("没有剩下程序、map、link 和 pin", "no program, map, link or pin is left"),
-            hint=lambda _seen: hint(self.objects().without(kept)),
+            hint=lambda _seen: hint(self.objects().since(base)),
             command="bpftool prog; bpftool map; bpftool link; find /sys/fs/bpf",
         )
 
@@ -147,16 +153,18 @@ class World:
     def clear(self) -> None:
         """Away with everything, also where the learner's own stop would not do it. Says nothing."""
         self.lab.operator.kill()
-        self.lab.shell("rm", "-rf", f"/sys/fs/bpf/{FOLDER}")
-        for pin in Seen.of(self.lab.bpf()).without(self.before).pins:
-            self.lab.shell("rm", "-f", f"/sys/fs/bpf/{pin}")
+        self.lab.guest.run("rm", "-rf", f"/sys/fs/bpf/{FOLDER}")
+        for pin in self.objects().pins:
+            self.lab.guest.run("rm", "-f", f"/sys/fs/bpf/{pin}")
         self.on, self.broken, self.counts, self.watched = False, False, {}, set()
         deadline = time.monotonic() + GONE_SECONDS
-        while not self.objects().empty and time.monotonic() < deadline:
+        while self.objects() and time.monotonic() < deadline:
             time.sleep(0.1)
 
 
-_worlds: WeakKeyDictionary[TracerLab, World] = WeakKeyDictionary()
+NOTHING = Objects((), (), (), ())
+# by kernel: a grader's process judges one run
+_worlds: dict[str, World] = {}
 
 
 def graded(id_: str, *, started: bool | None = True) -> Callable[[Callable[[World], None]], CheckFunction]:
@@ -182,9 +190,10 @@ def graded(id_: str, *, started: bool | None = True) -> Callable[[Callable[[Worl
 
 
 def _world(lab: TracerLab) -> World:
-    if lab not in _worlds:
-        _worlds[lab] = World(lab, Seen.of(lab.bpf()))
-    return _worlds[lab]
+    world = _worlds.get(lab.kernel)
+    if world is None or world.lab is not lab:
+        world = _worlds[lab.kernel] = World(lab, lab.guest.objects())
+    return world
 
 
 def _bring(world: World, started: bool | None) -> None:
@@ -202,8 +211,7 @@ def told(command: str) -> Text:
 
 def last_words(ended: Ended) -> str:
     """The end of what it printed, short enough for a sentence."""
-    text = ended.text.strip()
-    return repr(text[-300:]) if text else "''"
+    return repr(clean(ended.text.strip().replace("\n", " ⏎ "))[-300:])
 
 
 def _why(ended: Ended) -> tuple[str, str]:
@@ -211,12 +219,12 @@ def _why(ended: Ended) -> tuple[str, str]:
         return "内存用尽", "it used up its memory"
     if ended.stopped_by == "output":
         return "输出超过上限", "it printed more than it may"
-    if ended.signal:
-        return f"被信号 {ended.signal} 终止", f"signal {ended.signal} ended it"
-    return "超时", "it was still running when its time was over"
+    if not ended.in_time:
+        return "时间到了仍在运行", "it was still running when its time was over"
+    return f"被信号 {ended.signal} 终止", f"signal {ended.signal} ended it"
 
 
-def still_there(left: Seen) -> Text:
+def still_there(left: Objects) -> Text:
     """Why something is left, by what it is."""
     if left.pins:
         names = ", ".join(left.pins)
@@ -251,4 +259,10 @@ START_FAILED = Text(
 STOP_FAILED = Text(
     "stop 移除 pin；已经没有的，就是已经做完的。",
     "stop removes pins; what is gone already is done already.",
+)
+NO_ROOM = Text(
+    f"watch 先数一数：已记住的加上新的（重复的只算一个）超过 {CAPACITY} 就以 4 退出，一个也不写入。"
+    "unwatch 不腾出位置。",
+    f"Let watch count first: when the remembered PIDs and the new ones, each once, are more than {CAPACITY}, it exits "
+    "with 4 and writes none. unwatch frees no place.",
 )
