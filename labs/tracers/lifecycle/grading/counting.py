@@ -179,7 +179,7 @@ def ended(world: World) -> None:
     pid = world.lab.guest.worker()
     world.watch(pid)
     world.work(pid, world.some())
-    world.lab.guest.end_worker(pid)
+    world.end_worker(pid)
     world.lab.step(f"进程 {pid} 结束", f"process {pid} ends")
     expect_shown(
         world,

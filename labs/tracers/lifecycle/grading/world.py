@@ -10,7 +10,7 @@ from functools import wraps
 from labs.harness.channel import GuestLost
 from labs.harness.checks import CheckFunction, Failed, NotInTime
 from labs.harness.events import Text
-from labs.harness.guest import Ended, Objects
+from labs.harness.guest import Ended, Guest, GuestRefused, Objects
 from labs.harness.sanitize import clean
 from labs.harness.tracer_lab import TracerLab
 
@@ -104,9 +104,26 @@ class World:
 
     def work(self, pid: int, *threads: int, others: int = 0, child: int = 0) -> None:
         """Have the worker call getppid as often as each thread should; keeps the truth."""
-        self.lab.guest.work(pid, threads, others=others, child=child)
+        self._with_worker(pid, lambda guest: guest.work(pid, threads, others=others, child=child))
         if pid in self.watched:
             self.counts[pid] += sum(threads)
+
+    def end_worker(self, pid: int) -> None:
+        self._with_worker(pid, lambda guest: guest.end_worker(pid))
+
+    def _with_worker(self, pid: int, do: Callable[[Guest], None]) -> None:
+        """The learner's program is root in there: a worker that is gone did not go by itself."""
+        try:
+            do(self.lab.guest)
+        except GuestRefused as refused:
+            raise Failed(
+                tried=Text(f"让进程 {pid} 调用 getppid", f"had process {pid} call getppid"),
+                saw=Text(f"它已经不在，或不再响应：{refused}", f"it is gone, or does not answer: {refused}"),
+                expected=Text("被统计的进程不受影响", "the processes that are counted are left alone"),
+                hint=Text(
+                    "跟踪程序不应该结束或停住别的进程。", "A tracer must not end or stop other processes."
+                ),
+            ) from None
 
     def nobody(self, count: int) -> list[int]:
         """PIDs that no process has and no check used before."""
