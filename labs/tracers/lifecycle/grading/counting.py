@@ -5,7 +5,7 @@ from __future__ import annotations
 from labs.harness.checks import Failed
 from labs.harness.events import Text
 from labs.tracers.lifecycle.grading.counts import expect_shown
-from labs.tracers.lifecycle.grading.world import CAPACITY, NO_ROOM, World, graded
+from labs.tracers.lifecycle.grading.world import CAPACITY, MAX_PID, NO_ROOM, World, graded
 
 # Sorted as text these come before any three-digit PID, and the second before the first.
 _SMALL, _LARGE = range(5_000, 10_000), range(1_000_000, 1_400_000)
@@ -195,7 +195,8 @@ def ended(world: World) -> None:
 @graded("full")
 def full(world: World) -> None:
     pid = world.lab.guest.worker()
-    world.watch(*world.nobody(CAPACITY - len(world.counts) - 1))
+    # the smallest and the largest that make sense are among them
+    world.watch(1, MAX_PID, *world.nobody(CAPACITY - len(world.counts) - 3))
     tried = Text(f"已记住 {CAPACITY - 1} 个 PID", f"{CAPACITY - 1} PIDs were remembered")
     expect_shown(world, tried)
     _refused(

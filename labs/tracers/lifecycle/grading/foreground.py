@@ -11,7 +11,7 @@ from labs.harness.guest import Objects
 from labs.harness.process import Line
 from labs.harness.sanitize import clean
 from labs.tracers.lifecycle.grading.counts import compare, expect_shown, parse
-from labs.tracers.lifecycle.grading.world import START_SECONDS, World, both, graded
+from labs.tracers.lifecycle.grading.world import CAPACITY, START_SECONDS, World, both, graded
 
 _END_SECONDS = 15.0
 
@@ -49,9 +49,9 @@ class Foreground:
                 saw=Text(f"收到 SIGTERM 后：{zh}", f"after SIGTERM: {en}"),
                 expected=Text("打印计数，以 0 退出", "it prints the counts and exits with 0"),
                 hint=Text(
-                    "用 signal.Notify 或 signal.NotifyContext 接住 SIGTERM 和 SIGINT；"
+                    "用 signal.Notify 或 signal.NotifyContext 接住 SIGTERM；"
                     "不接住，默认动作就是直接结束进程。",
-                    "Catch SIGTERM and SIGINT with signal.Notify or signal.NotifyContext; the default is that the "
+                    "Catch SIGTERM with signal.Notify or signal.NotifyContext; the default is that the "
                     "process simply ends.",
                 ),
                 command=self.shown,
@@ -116,6 +116,16 @@ def run(world: World) -> None:
     running.work(other, world.some())
     running.end(tried)
     world.gone(tried, _left)
+    world.expect(
+        4,
+        "run",
+        *world.nobody(CAPACITY + 1),
+        timeout=START_SECONDS,
+        hint=Text(
+            f"{CAPACITY + 1} 个 PID 放不下：以 4 退出，不打印 ready。",
+            f"There is no room for {CAPACITY + 1} PIDs: exit with 4, and do not print ready.",
+        ),
+    )
 
 
 def _no_pins(world: World, tried: Text) -> None:

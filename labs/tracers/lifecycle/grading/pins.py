@@ -12,6 +12,7 @@ from labs.tracers.lifecycle.grading.world import (
     LINK,
     START_FAILED,
     START_SECONDS,
+    STOP_FAILED,
     World,
     both,
     graded,
@@ -243,24 +244,12 @@ def _half_started(world: World) -> None:
 @graded("in-the-way", started=False)
 def in_the_way(world: World) -> None:
     foreign = f"{_BPFFS}/{LINK}"
-    inside = f"{foreign}/{world.lab.name('other')}"
-    world.lab.step(f"mkdir -p {inside}", f"mkdir -p {inside}", f"mkdir -p {inside}")
-    world.lab.guest.run("mkdir", "-p", inside)
+    world.lab.step(f"mkdir -p {foreign}", f"mkdir -p {foreign}", f"mkdir -p {foreign}")
+    world.lab.guest.run("mkdir", "-p", foreign)
     world.broken = True  # until the folder is gone
     tried = Text(f"别人建了目录 {foreign}，然后 start", f"somebody had made a folder {foreign}, then start")
     ended = world.run("start", timeout=START_SECONDS)
-    code, _ = world.lab.guest.run("test", "-d", inside)
-    if code != 0:
-        raise Failed(
-            tried=tried,
-            saw=Text(f"{inside} 不见了", f"{inside} is gone"),
-            expected=Text("别人的目录原样保留", "others' folders stay where they are"),
-            hint=Text(
-                "不要用 os.RemoveAll 清理：只移除自己的 pin，也就是目录里的文件。",
-                "Do not clear up with os.RemoveAll: remove your own pins only, the files in the folder.",
-            ),
-            command=f"ls -R {_BPFFS}/{FOLDER}",
-        )
+    _still_a_folder(world, foreign, tried)
     world.must(
         ended,
         1,
@@ -277,7 +266,25 @@ def in_the_way(world: World) -> None:
             f"What was done before it failed has to be undone: {both(left.pins) or 'objects are left'}.",
         ),
     )
+    world.expect(0, "stop", hint=STOP_FAILED)
+    _still_a_folder(world, foreign, Text(f"{tried.zh}，再 stop", f"{tried.en}, then stop"))
     world.lab.guest.run("rm", "-r", foreign)
     world.broken = False
     world.expect(0, "start", hint=START_FAILED, timeout=START_SECONDS)
     world.on = True
+
+
+def _still_a_folder(world: World, foreign: str, tried: Text) -> None:
+    code, _ = world.lab.guest.run("test", "-d", foreign)
+    if code == 0:
+        return
+    raise Failed(
+        tried=tried,
+        saw=Text(f"目录 {foreign} 不见了", f"the folder {foreign} is gone"),
+        expected=Text("别人的目录原样保留", "others' folders stay where they are"),
+        hint=Text(
+            "不要用 os.RemoveAll 清理：只移除自己的 pin，也就是目录里的文件。",
+            "Do not clear up with os.RemoveAll: remove your own pins only, the files in the folder.",
+        ),
+        command=f"ls -l {_BPFFS}/{FOLDER}",
+    )
