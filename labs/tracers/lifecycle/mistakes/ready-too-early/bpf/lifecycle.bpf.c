@@ -21,7 +21,7 @@ struct {
 	__type(value, __u64);
 } counts SEC(".maps");
 
-SEC("fentry/__x64_sys_getppid")
+SEC("fentry/__do_sys_getppid")
 int count_getppid(void *ctx)
 {
 	/* the upper half is what user space calls the PID, the lower half is the thread */

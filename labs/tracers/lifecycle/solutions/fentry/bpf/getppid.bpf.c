@@ -27,7 +27,8 @@ struct {
 	__type(value, __u64);
 } calls SEC(".maps");
 
-SEC("fentry/__x64_sys_getppid")
+/* The table of system calls has this function as __x64_sys_getppid, an alias; BTF knows it by this name alone. */
+SEC("fentry/__do_sys_getppid")
 int BPF_PROG(on_getppid)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
