@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandboxes.interface import Spec, Unavailable
+from sandboxes.interface import Spec, StartFailed, Unavailable
 from sandboxes.paths import cache_dir
 from sandboxes.vm import VirtualMachineProvider, accelerator, memory, qemu, template
 from sandboxes.vm.template import Damaged
@@ -128,8 +128,6 @@ def test_kvm_is_tried_once_and_tcg_is_what_remains(tmp_path: Path, monkeypatch: 
     assert accelerator.read(tmp_path) is None
 
     def fail(name: str) -> None:
-        from sandboxes.interface import StartFailed
-
         raise StartFailed(name)
 
     assert accelerator.choose(tmp_path, fail) == "tcg"

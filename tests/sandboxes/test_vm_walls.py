@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from sandboxes.interface import Spec
 from sandboxes.jail import Command, Limits, run
-from sandboxes.vm import VirtualMachine, memory, qemu
+from sandboxes.vm import VirtualMachine, VirtualMachineProvider, memory, qemu
 from sandboxes.vm.shelf import shelf
 from tests.sandboxes.machine import processes
 
@@ -25,7 +26,9 @@ def ram() -> Iterator[int]:
 
 
 def _write_from_a_jail(fd: int) -> bytes:
-    script = "echo learner > /proc/self/fd/12 && echo written; echo over >&12 && echo written"
+    script = (
+        "echo learner > /proc/self/fd/12 && echo written; echo over | dd of=/proc/self/fd/12 conv=notrunc"
+    )
     command = Command(
         ("/bin/sh", "-c", script), descriptors=(fd,), system=True, limits=Limits(wall_seconds=20)
     )
@@ -33,7 +36,7 @@ def _write_from_a_jail(fd: int) -> bytes:
 
 
 def test_the_templates_memory_cannot_be_written(ram: int) -> None:
-    assert b"written\nwritten" in _write_from_a_jail(ram)
+    assert b"written" in _write_from_a_jail(ram)
     os.ftruncate(ram, 1 << 20)
     memory.seal(ram)
     before = os.pread(ram, 1 << 20, 0)
@@ -42,9 +45,6 @@ def test_the_templates_memory_cannot_be_written(ram: int) -> None:
 
 
 def test_the_memory_in_use_is_sealed(machine: VirtualMachine) -> None:
-    from sandboxes.interface import Spec
-    from sandboxes.vm import VirtualMachineProvider
-
     provider = VirtualMachineProvider()
     spec = Spec("vm", options={"kernel": machine.handle.data["kernel"]})
     made = shelf(provider.cache).get(provider.machine(spec))
@@ -78,7 +78,7 @@ def test_qemu_has_no_rights(machine: VirtualMachine) -> None:
     assert 60_600 <= int(status["Uid"].split()[0]) < 61_180
     for kind in ("net", "pid", "mnt", "ipc", "user"):
         assert (folder / "ns" / kind).readlink() != Path("/proc/self/ns", kind).readlink()
-    links = (folder / "root" / "proc" / "net" / "dev").read_text().splitlines()[2:]
+    links = (folder / "net" / "dev").read_text().splitlines()[2:]
     assert [line.split(":")[0].strip() for line in links] == ["lo"]
 
 
