@@ -73,6 +73,15 @@ def test_both_are_shown_side_by_side_with_a_mark() -> None:
     assert marked[0].split() == ["147", "4333", "≠", "147", "4334"]
 
 
+def test_a_line_that_is_missing_does_not_shift_the_others() -> None:
+    shown = failure("147 4334\n4000001 12\n").saw.en.splitlines()
+    assert [line.split() for line in shown[1:]] == [
+        ["≠", "98", "0"],
+        ["147", "4334", "147", "4334"],
+        ["4000001", "12", "4000001", "12"],
+    ]
+
+
 def test_what_is_shown_is_bounded_and_clean() -> None:
     shown = failure("\n".join(f"\x1b[31m{n} {'9' * 500}" for n in range(1000))).saw.en
     assert len(shown) < 4000

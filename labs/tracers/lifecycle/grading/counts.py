@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import zip_longest
 
 from labs.harness.checks import Failed
 from labs.harness.events import Text
 from labs.harness.sanitize import clean
-from labs.tracers.lifecycle.grading.world import World, both, told
+from labs.tracers.lifecycle.grading.world import SHOW_FAILED, World, both
 
 _LINE = re.compile(r"([1-9][0-9]{0,6}) (0|[1-9][0-9]{0,18})")
 
@@ -25,8 +26,9 @@ def parse(text: str) -> list[tuple[int, int]] | None:
 
 
 def expect_shown(world: World, tried: Text, hint: Text | None = None) -> None:
-    """`lifecycle show` prints the truth."""
-    ended = world.expect(0, "show", hint=Text("show 在 start 之后应当成功。", "After start, show succeeds."))
+    """`lifecycle show` prints the truth. `hint` is for wrong counts, where the check knows more."""
+    after = Text(f"{tried.zh}，然后 lifecycle show", f"{tried.en}; then lifecycle show")
+    ended = world.must(world.run("show"), 0, "show", hint=hint or SHOW_FAILED, tried=after)
     compare(world, ended.text, world.counts, tried, hint, command="lifecycle show")
 
 
@@ -113,18 +115,23 @@ def _order_hint(rows: list[tuple[int, int]], want: list[tuple[int, int]]) -> Tex
 
 def _side_by_side(text: str, want: list[tuple[int, int]], heads: tuple[str, str]) -> str:
     """Both in two columns, at most twelve rows around the first difference."""
-    left = [clean(line)[:40] for line in text.removesuffix("\n").split("\n")] if text else []
-    right = [f"{pid} {count}" for pid, count in want]
-    rows = max(len(left), len(right))
-    left, right = left + [""] * (rows - len(left)), right + [""] * (rows - len(right))
-    first = next((n for n in range(rows) if left[n] != right[n]), 0)
-    begin = max(0, first - 4)
-    width = max(24, *map(len, left[begin : begin + 12]))
+    rows = _pairs(text, want)
+    first = next((n for n, (left, right) in enumerate(rows) if left != right), 0)
+    shown = rows[max(0, first - 4) :][:12]
+    width = max(24, *(len(left) for left, _ in shown))
     lines = [f"{heads[0]:<{width}} | {heads[1]}"]
-    for n in range(begin, min(rows, begin + 12)):
-        mark = " " if left[n] == right[n] else "≠"
-        lines.append(f"{left[n]:<{width}} {mark} {right[n]}")
+    lines += [f"{left:<{width}} {' ' if left == right else '≠'} {right}" for left, right in shown]
     return "\n".join(lines)
 
 
-__all__ = ["compare", "expect_shown", "parse", "told", "why"]
+def _pairs(text: str, want: list[tuple[int, int]]) -> list[tuple[str, str]]:
+    """What was printed and what should have been: a row for each PID, or line by line where that makes no sense."""
+    seen = parse(text)
+    if seen is not None and seen == sorted(dict(seen).items()):
+        left, right = dict(seen), dict(want)
+        return [
+            (f"{pid} {left[pid]}" if pid in left else "", f"{pid} {right[pid]}" if pid in right else "")
+            for pid in sorted(left | right)
+        ]
+    printed = [clean(line)[:40] for line in text.removesuffix("\n").split("\n")]
+    return list(zip_longest(printed, (f"{pid} {count}" for pid, count in want), fillvalue=""))

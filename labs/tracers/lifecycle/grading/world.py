@@ -65,12 +65,12 @@ class World:
         """run(), and it must exit with `code`; one that fails must say why."""
         return self.must(self.run(*args, timeout=timeout), code, *args, hint=hint)
 
-    def must(self, ended: Ended, code: int, *args: object, hint: Text) -> Ended:
+    def must(self, ended: Ended, code: int, *args: object, hint: Text, tried: Text | None = None) -> Ended:
         """Raises Failed unless the command that was run with `args` exited with `code`; one that fails must say why."""
         shown = " ".join(["lifecycle", *map(str, args)])[:120]
         if ended.code != code:
             raise Failed(
-                tried=told(shown),
+                tried=tried or told(shown),
                 saw=Text(
                     f"退出码 {ended.code}，输出：{last_words(ended)}",
                     f"exit code {ended.code}, output: {last_words(ended)}",
@@ -283,3 +283,4 @@ NO_ROOM = Text(
     f"Let watch count first: when the remembered PIDs and the new ones, each once, are more than {CAPACITY}, it exits "
     "with 4 and writes none. unwatch frees no place.",
 )
+SHOW_FAILED = Text("start 之后，show 应当成功。", "After start, show should succeed.")
