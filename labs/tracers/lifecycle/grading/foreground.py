@@ -106,7 +106,7 @@ def run(world: World) -> None:
     first, second, other = (guest.worker() for _ in range(3))
     world.work(first, world.some())
     running = Foreground(world, second, first, *world.nobody(1))
-    running.work(first, world.some(), world.some())
+    running.work(first, world.some())
     tried = Text(
         f"{running.shown}，出现 ready 后调用 getppid，然后 SIGTERM",
         f"{running.shown}, calls of getppid from ready on, then SIGTERM",
