@@ -118,7 +118,7 @@ class Session:
         """
         self._program = program
         for guest in self._guests.values():
-            guest.object = bpf
+            guest.object, guest.built = bpf, program
         self._send("go", sources=dict(sources or {}))
 
     def wait_first(self, timeout: float) -> None:
@@ -245,7 +245,8 @@ class Session:
         error, lost = "", {}
         try:
             if message["do"] == "start_operator":
-                runner.start(message["process"], self._program, message["env"])
+                args = tuple(str(word) for word in message["args"])
+                runner.start(message["process"], self._program, message["env"], args)
             elif message["do"] == "stop_operator":
                 runner.stop(message["process"])
             else:
