@@ -82,4 +82,3 @@ func (t *tracer) Close() error {
 	}
 	return errors.Join(detached, read, t.objects.Close())
 }
-
