@@ -60,7 +60,8 @@ static __always_inline void count_open(enum kind kind, const __u8 *addr, __u16 p
 		lose();
 		return;
 	}
-	__builtin_memcpy(event->addr, addr, sizeof(event->addr));
+	/* not memcpy: clang would load from ctx plus an offset that it computes, which the verifier refuses */
+	bpf_probe_read_kernel(event->addr, sizeof(event->addr), addr);
 	event->port = port;
 	event->kind = kind;
 	event->reason = 0;
