@@ -64,7 +64,8 @@ def test_both_families_are_used_unless_one_is_not_wanted() -> None:
 
 def test_the_guest_is_not_told_how_it_ends() -> None:
     sent = json.loads(draw(overflow=5).json())
-    assert set(sent["connections"][0]) == {"id", "kind", "address", "port", "bytes"}
+    known = {"id", "kind", "address", "port", "bytes", "source", "mapped", "mptcp"}
+    assert set(sent["connections"][0]) == known
 
 
 def test_a_queue_of_n_takes_one_more_than_n() -> None:
@@ -140,3 +141,14 @@ def test_what_a_busy_stack_may_do_is_told_apart() -> None:
     result = compare(plan, said)
     assert [str(deviation) for deviation in result.overloaded] == ["#0 client_close: ETIMEDOUT"]
     assert not result.impossible
+
+
+def test_who_connects_to_itself_does_it_from_the_port_that_it_connects_to() -> None:
+    for c in draw(self_connect=3).connections:
+        assert (c.source, c.states[2]) == (c.port, ("syn_recv", "established"))
+
+
+def test_who_gives_up_was_never_established() -> None:
+    truth = draw(give_up=2, client_unread=1).truth()
+    assert truth.established.total() == 1
+    assert truth.closed == {"give_up": 2, "client_unread": 1}
