@@ -29,6 +29,7 @@ from sandboxes.vm.programs import Exit, Program
 T = TypeVar("T")
 MIB = 1 << 20
 PROGRAM = "program"
+REFERENCE = "reference"
 MAX_SECONDS = 300.0
 _OUTPUT_BYTES = 16 * MIB
 _RUN_BYTES = 64 << 10
@@ -65,17 +66,20 @@ class Guest:
         self._output = Batches(callbacks.lines, callbacks.cut, callbacks.broken)
         self._client: Client | None = None
         self._programs: dict[int, Program] = {}
-        self._pushed = False
+        self._pushed: set[str] = set()
         self._lost: Lost | None = None
         self._closed = False
         self._lock = threading.Lock()
         self.object: Path | None = None
 
-    def start(self, number: int, program: Path, env: Mapping[str, str]) -> None:
-        """Push the program, once, and start an instance. Raises ValueError for a used number, GuestLost."""
+    def start(self, number: int, program: Path, env: Mapping[str, str], name: str = PROGRAM) -> None:
+        """Push the program, once, and start an instance. Raises ValueError for a used number, GuestLost.
+
+        `name` is the program's in the guest.
+        """
         if number in self._programs or len(self._programs) >= MAX_INSTANCES:
             raise ValueError(f"instance {number} cannot be started")
-        self._try(lambda client: self._start(client, number, program, env))
+        self._try(lambda client: self._start(client, number, program, env, name))
         threading.Thread(target=self._await_end, args=(number,), daemon=True).start()
 
     def stop(self, number: int) -> None:
@@ -102,13 +106,15 @@ class Guest:
     def program(self, number: int) -> Program:
         return self._programs[number]
 
-    def _start(self, client: Client, number: int, program: Path, env: Mapping[str, str]) -> None:
-        if not self._pushed:
-            client.put_bytes(PROGRAM, program.read_bytes(), mode=0o755, timeout=60.0)
-            self._pushed = True
+    def _start(
+        self, client: Client, number: int, program: Path, env: Mapping[str, str], name: str
+    ) -> None:
+        if name not in self._pushed:
+            client.put_bytes(name, program.read_bytes(), mode=0o755, timeout=60.0)
+            self._pushed.add(name)
         limits = self._lab.limits
         self._programs[number] = client.start(
-            (f"/work/{PROGRAM}",),
+            (f"/work/{name}",),
             env={"PATH": "/bin", "HOME": "/tmp", "TMPDIR": "/tmp", **env},
             memory_bytes=limits.memory_bytes,
             processes=limits.processes,

@@ -66,10 +66,16 @@ class GoProgram:
         self._stamp().write(key)
 
 
+def reference(lab: Path) -> Path:
+    """The program of the solution of that lab (its folder), where a grader measures others against it."""
+    return paths.cache_dir() / "reference" / lab.parent.name / lab.name
+
+
 class WarmCache:
     """Compiles a lab's solution once, so that a learner's edit is all that is left to compile.
 
-    A solution with eBPF code is compiled from a copy, with the bindings that bpf2go writes into it.
+    A solution with eBPF code is compiled from a copy, with the bindings that bpf2go writes into it;
+    its program is kept: see reference().
     go removes what it has not used for days from its cache, whenever it runs. It notes that in
     trim.txt, which is therefore part of the key: after a trim this step looks again, in seconds.
     """
@@ -85,18 +91,23 @@ class WarmCache:
         return digest(golang.VERSION, [self._solution / "go.mod", self._solution / "go.sum"], sources, trim)
 
     def done(self) -> bool:
-        return golang.build_cache().is_dir() and self._stamp.matches(self._key())
+        kept = self._bpf_build() is None or reference(self._solution.parent).is_file()
+        return kept and golang.build_cache().is_dir() and self._stamp.matches(self._key())
 
     def run(self, say: Say) -> None:
         build = self._bpf_build()
         if build is None:
-            self._compile(self._solution, say)
+            self._compile(self._solution, Path("/dev/null"), say)
         else:
             with tempfile.TemporaryDirectory(prefix="lastmile-warm-") as scratch:
                 copy = Path(scratch) / "solution"
                 shutil.copytree(self._solution, copy)
                 self._generate(copy, build, say)
-                self._compile(copy, say)
+                program = reference(self._solution.parent)
+                program.parent.mkdir(parents=True, exist_ok=True)
+                part = part_of(program)
+                self._compile(copy, part, say)
+                part.replace(program)
         self._stamp.write(self._key())
 
     def _bpf_build(self) -> dict[str, Any] | None:
@@ -121,10 +132,10 @@ class WarmCache:
     def _log(self) -> str:
         return f"warm-{self._solution.parent.name}"
 
-    def _compile(self, folder: Path, say: Say) -> None:
+    def _compile(self, folder: Path, program: Path, say: Say) -> None:
         for words in (
             ["mod", "download"],
-            ["build", "-v", "-trimpath", "-buildvcs=false", "-o", "/dev/null", "."],
+            ["build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", str(program), "."],
             ["vet", "-trimpath", "-buildvcs=false", "./..."],
         ):
             say(f"go {' '.join(words[:2])}")

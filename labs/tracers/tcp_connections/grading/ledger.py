@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from labs.harness.exposition import Exposition
 from labs.harness.traffic import Connection
-from labs.tracers.tcp_connections.grading.exposition import Page
 
 Series = tuple[str, str, str]
 Counts = Counter[Series]
@@ -35,6 +35,7 @@ ENDS: dict[str, tuple[str | None, str | None]] = {
     "client_reset": ("aborted", "reset"),
     "server_reset": ("reset", "aborted"),
     "client_unread": ("aborted", "reset"),
+    "self_connect": ("local", None),
     "refused": ("refused", None),
     "timeout": ("timeout", None),
     "give_up": ("aborted", None),
@@ -75,9 +76,10 @@ def released(connections: Iterable[Connection]) -> Counts:
 
 def _opened(one: Connection) -> list[Series]:
     dst = destination(one.address, one.port)
-    if one.outcome not in CONNECTS:
-        return [(CONN, "syn_sent", dst)]
-    return [(CONN, state, dst) for state in STATES]
+    states = STATES if one.outcome in CONNECTS else STATES[:1]
+    if one.outcome == "self_connect":  # one socket, at both ends of its connection
+        states = STATES[:2]
+    return [(CONN, state, dst) for state in states]
 
 
 def _ended(one: Connection, ends: tuple[str | None, str | None]) -> list[Series]:
@@ -85,20 +87,20 @@ def _ended(one: Connection, ends: tuple[str | None, str | None]) -> list[Series]
     return [(CLOSED, reason, port) for reason, port in zip(ends, ports, strict=True) if reason]
 
 
-def counts_of(page: Page) -> Counts:
+def counts_of(page: Exposition) -> Counts:
     """The two families of a page. Samples that do not have exactly their labels are left out."""
     counts: Counts = Counter()
     for name, wanted in LABELS.items():
-        for labels, value in page.of(name).items():
-            named = dict(labels)
-            if set(named) == set(wanted) and value:
-                counts[name, named[wanted[0]], named[wanted[1]]] = int(value)
+        for labels, value in page.series(name):
+            if set(labels) == set(wanted) and value:
+                counts[name, labels[wanted[0]], labels[wanted[1]]] = int(value)
     return counts
 
 
-def lost_of(page: Page) -> int | None:
-    value = page.of(LOST).get(())
-    return None if value is None else int(value)
+def lost_of(page: Exposition) -> int | None:
+    """The events lost so far; None when the page does not say."""
+    rows = page.series(LOST)
+    return int(rows[0][1]) if len(rows) == 1 and not rows[0][0] else None
 
 
 def of_scrapes(series: Series) -> bool:
@@ -161,9 +163,7 @@ def difference(grown: Counts, wanted: Counts, scrapes: int) -> Difference:
 
 def _merged(counts: Counts, ports: set[str]) -> Counts:
     merged: Counts = Counter()
-    for series, count in counts.items():
-        family, reason, port = series
-        if family == CLOSED and reason in ("local", "remote") and port in ports:
-            series = CLOSED, EITHER, port
-        merged[series] += count
+    for (family, label, value), count in counts.items():
+        either = family == CLOSED and label in ("local", "remote") and value in ports
+        merged[family, EITHER if either else label, value] += count
     return merged
