@@ -76,7 +76,7 @@ def released(connections: Iterable[Connection]) -> Counts:
 
 def _opened(one: Connection) -> list[Series]:
     dst = destination(one.address, one.port)
-    states = STATES if one.outcome in CONNECTS else STATES[:1]
+    states: tuple[str, ...] = STATES if one.outcome in CONNECTS else STATES[:1]
     if one.outcome == "self_connect":  # one socket, at both ends of its connection
         states = STATES[:2]
     return [(CONN, state, dst) for state in states]
