@@ -11,6 +11,9 @@ import os
 import socket
 import struct
 import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
 
 from sandboxes.interface import Unavailable
 from sandboxes.keeper import linux
@@ -67,34 +70,56 @@ class NetNS:
             os.close(fd)
 
 
+T = TypeVar("T")
+
+
 def connect(path: str, port: int, timeout: float = 5.0) -> socket.socket:
     """A TCP connection to 127.0.0.1:`port` in the namespace at `path`.
 
-    A socket belongs to the namespace in which it was made, whoever uses it later: a thread enters,
-    makes it and ends.
+    A socket belongs to the namespace in which it was made, whoever uses it later.
     """
-    result: list[socket.socket | OSError] = []
 
-    def dial() -> None:
+    def dial() -> socket.socket:
+        s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            s.settimeout(timeout)
+            s.connect(("127.0.0.1", port))
+        except OSError:
+            s.close()
+            raise
+        return s
+
+    return _inside(path, dial)
+
+
+def tcp_sockets(path: str) -> int:
+    """How many TCP sockets are in use in the namespace at `path`, of both ends of each connection."""
+
+    def count() -> int:
+        # "TCP: inuse 5 orphan 0 …". Source: net/ipv4/proc.c, sockstat_seq_show
+        lines = Path("/proc/thread-self/net/sockstat").read_text().splitlines()
+        return next(int(line.split()[2]) for line in lines if line.startswith("TCP:"))
+
+    return _inside(path, count)
+
+
+def _inside(path: str, do: Callable[[], T]) -> T:
+    """What `do` gives in a thread that has entered the namespace, and ends. Raises what it raises of OSError."""
+    result: list[T | OSError] = []
+
+    def work() -> None:
         fd = -1
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             linux.setns(fd, linux.CLONE_NEWNET)
-            s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-            try:
-                s.settimeout(timeout)
-                s.connect(("127.0.0.1", port))
-            except OSError:
-                s.close()
-                raise
-            result.append(s)
+            result.append(do())
         except OSError as error:
             result.append(error)
         finally:
             if fd >= 0:
                 os.close(fd)
 
-    thread = threading.Thread(target=dial)
+    thread = threading.Thread(target=work)
     thread.start()
     thread.join()
     if isinstance(result[0], OSError):

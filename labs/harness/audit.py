@@ -14,11 +14,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+from labs.harness import pace
 from labs.harness.kube import CONFIGMAPS, Kube
 
 WRITES = frozenset({"create", "update", "patch", "delete", "deletecollection"})
 OPERATOR = "operator"
+_CHUNK = 4 << 20
+_LONGEST = 512  # of what the learner words as it likes, kept for each request
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,12 @@ class Entry:
 
     @property
     def writes(self) -> bool:
-        return self.verb in WRITES and "dryRun=" not in self.uri
+        return self.verb in WRITES and not self.dry
+
+    @property
+    def dry(self) -> bool:
+        """Asked for as a trial. Read as a query: `fieldManager=dryRun=All` is a write like any other."""
+        return "All" in parse_qs(urlsplit(self.uri).query).get("dryRun", [])
 
     def __str__(self) -> str:
         """As an engineer would say it: `update databases/status demo/main → 409`."""
@@ -71,12 +80,12 @@ class Audit:
         probe = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "mark-"}}
         path = CONFIGMAPS.path("default")
         self._kube.call("POST", path, probe, params={"dryRun": "All", "fieldManager": token})
-        deadline = time.monotonic() + timeout
+        deadline = pace.now() + timeout
         while True:
             for entry in self._read():
                 if token in entry.uri:
                     return Mark(token, entry.at)
-            if time.monotonic() > deadline:
+            if pace.now() > deadline:
                 raise TimeoutError(f"the audit log did not show {token} within {timeout} s")
             time.sleep(0.01)  # a file has no condition to wait on
 
@@ -125,12 +134,13 @@ class Audit:
 
     def _read(self) -> list[Entry]:
         """Take up what was appended since the last call; answers the new entries."""
+        fresh: list[Entry] = []
         with self._path.open("rb") as log:
             log.seek(self._offset)
-            data = log.read()
-        self._offset += len(data)
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        fresh = list(_parse(lines))
+            while data := log.read(_CHUNK):  # the learner decides how much there is
+                self._offset += len(data)
+                *lines, self._rest = (self._rest + data).split(b"\n")
+                fresh.extend(_parse(lines))
         self._entries.extend(fresh)
         return fresh
 
@@ -163,6 +173,6 @@ def _entry(raw: dict[str, Any]) -> Entry:
         namespace=ref.get("namespace", ""),
         name=ref.get("name", "") or (raw.get("responseObject") or {}).get("metadata", {}).get("name", ""),
         code=int((raw.get("responseStatus") or {}).get("code", 0)),
-        user_agent=raw.get("userAgent", ""),
-        uri=raw.get("requestURI", ""),
+        user_agent=raw.get("userAgent", "")[:_LONGEST],
+        uri=raw.get("requestURI", "")[:_LONGEST],
     )

@@ -16,7 +16,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, field
 
-from labs.harness import build, submission
+from labs.harness import ailing, build, pace, submission
+from labs.harness.ailing import Ailments
 from labs.harness.diagnostics import Diagnostic
 from labs.harness.events import Emitter, Sink, Text
 from labs.harness.jails import Cancelled, Jails
@@ -33,6 +34,7 @@ _USUAL = Options()
 _HEAD_START = 0.8  # seconds that a build has before a sandbox is leased: most mistakes show up sooner
 _SPARE_SECONDS = 30.0
 _POLL_SECONDS = 0.1
+_WORTH_SAYING = 1.2
 _VET_SPARE_SECONDS = 3.0  # advice that comes later than this after the checks is not waited for
 
 __all__ = ["Cancelled", "Options", "grade", "refuse"]
@@ -119,18 +121,22 @@ class _Run:
         with contextlib.suppress(NotYet):
             building.result(_HEAD_START)
         session: Session | None = None
+        leasing: Leasing | None = None
         if not building.done() or building.result().program:
             leasing = undo.enter_context(Leasing(self.lab, self.emitter))
             session = self._open(leasing, building, jails, undo)
         built = building.result()
         self.parts["build"] = round(built.seconds, 3)
         self._diagnose(built.diagnostics)
-        if built.program is None or session is None:
+        if built.program is None or session is None or leasing is None:
             assert built.reason is not None
             return self.verdict("error", built.reason)
         self._tell_built(built)
-        outcome = self._check(session, built, vet)
-        return self._conclude(session, outcome)
+        with leasing.watched(session.fell):
+            outcome = self._check(session, built, vet)
+        # before the program is ended and the sandbox with it: what did it do to it?
+        ailments = outcome.ailments or leasing.diagnose(broken=bool(outcome.broken))
+        return self._conclude(session, outcome, ailments)
 
     def _open(
         self, leasing: Leasing, building: Future[build.Built], jails: Jails, undo: contextlib.ExitStack
@@ -162,7 +168,7 @@ class _Run:
         assert built.program is not None
         built.program.chmod(0o755)
         self.emitter.emit("state", state="grading")
-        begun = time.monotonic()
+        begun, paced = time.monotonic(), pace.now()
         session.go(built.program, built.bpf, self.sources)
         session.wait_first(self.lab.limits.seconds)
         # advice is for later: it must not slow down the build or the first answer
@@ -170,10 +176,15 @@ class _Run:
         vetting.add_done_callback(self._vetted)
         outcome = session.wait(self.lab.limits.seconds + _SPARE_SECONDS)
         self.parts["checks"] = round(time.monotonic() - begun, 3)
+        self._tell_pace((time.monotonic() - begun) / (pace.now() - paced))
         futures.wait([vetting], _VET_SPARE_SECONDS)
         return outcome
 
-    def _conclude(self, session: Session, outcome: Outcome) -> Verdict:
+    def _conclude(self, session: Session, outcome: Outcome, ailments: Ailments) -> Verdict:
+        if ailments:
+            told = ailing.overload(ailments)
+            log = f"{dict(ailments)}\n{outcome.broken}"
+            return self.verdict("error", told) if told else self.verdict("internal", _OURS, log=log)
         self.results = session.results
         if outcome.broken:
             return self.verdict("internal", _OURS, log=outcome.broken)
@@ -230,6 +241,14 @@ class _Run:
             text=Text("编译完成", "built"),
             seconds=round(built.seconds, 3),
         )
+
+    def _tell_pace(self, stretch: float) -> None:
+        if stretch >= _WORTH_SAYING:
+            text = Text(
+                f"机器繁忙，等待时限已放宽到 {stretch:.1f} 倍",
+                f"the machine was busy: deadlines were extended to {stretch:.1f} times their length",
+            )
+            self.emitter.emit("step", source="grader", text=text)
 
     def _rows(self) -> list[CheckResult]:
         """Every check of the lab in order; what was not reached counts as skipped."""

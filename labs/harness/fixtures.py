@@ -73,7 +73,7 @@ class Fixtures:
     def _operator_lab(self, sandbox: dict[str, Any], common: dict[str, Any]) -> OperatorLab:
         ends, tokens = sandbox["endpoints"], sandbox["tokens"]
         kube = Kube(ends["api"], tokens["grader"], sandbox["ca"])
-        gate = self._program_connects = Gate(ends["gate_control"], tokens["gate_control"])
+        gate = self._program_connects = Gate(ends["gate_control"], tokens["gate_control"], sandbox["ca"])
         audit = Audit(Path(sandbox["audit_log"]), kube)
         return OperatorLab(kube=kube, gate=gate, audit=audit, kubelet=Kubelet(kube), **common)
 

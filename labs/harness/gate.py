@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import time
+import ssl
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import httpx
+
+from labs.harness import pace
 
 FaultKind = Literal["conflict", "429", "500", "503", "504", "reset", "drop_after_write", "block"]
 _LONG_POLL = 5.0
@@ -69,11 +71,17 @@ class GateRequest:
 class Gate:
     """apigate's control port."""
 
-    def __init__(self, url: str, token: str) -> None:
-        heads = {"Authorization": f"Bearer {token}"}
-        # verify: the port is plain HTTP on loopback, and reading the CA bundle takes 30 ms
-        limit = 5.0 + _LONG_POLL
-        self._http = httpx.Client(base_url=url, headers=heads, timeout=limit, trust_env=False, verify=False)
+    def __init__(self, url: str, token: str, ca_pem: str) -> None:
+        self._http = httpx.Client(
+            base_url=url,
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=5.0 + _LONG_POLL,
+            trust_env=False,
+            # whoever takes the port should apigate end is neither told the token nor believed
+            verify=ssl.create_default_context(cadata=ca_pem),
+            # the learner's process can hold every further place of that port: this connection stays
+            limits=httpx.Limits(max_connections=2, max_keepalive_connections=2, keepalive_expiry=None),
+        )
 
     def close(self) -> None:
         self._http.close()
@@ -107,9 +115,9 @@ class Gate:
 
     def wait_request(self, since: int, timeout: float) -> GateRequest | None:
         """The first request after `since`, or None when none came in time."""
-        deadline = time.monotonic() + timeout
+        deadline = pace.now() + timeout
         while True:
-            left = deadline - time.monotonic()
+            left = deadline - pace.now()
             found = self._requests(since, max(0.0, min(left, _LONG_POLL)))
             if found or left <= 0:
                 return found[0] if found else None

@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import importlib.util
 import sys
-import time
 import traceback
 from pathlib import Path
 from typing import Any
 
-from labs.harness import checks, manifest
+from labs.harness import checks, manifest, pace
 from labs.harness.channel import Channel
 from labs.harness.events import Text
 from labs.harness.fixtures import Fixtures
 from labs.harness.process import CrashedAtStart
 from labs.harness.protocol import Message
 from labs.harness.runner import Runner
+
+_LONGEST_LINE = 240  # of a program's last words in the reason; the log has all of it
 
 
 def main() -> int:
@@ -50,7 +51,7 @@ def _grade(channel: Channel, assignment: Message) -> int:
     channel.send("ready")
     if not channel.wait_go():
         return 0
-    crashed = _run(runner, fixtures, time.monotonic() + assignment["seconds"])
+    crashed = _run(runner, fixtures, pace.now() + assignment["seconds"])
     entries = fixtures.timeline()
     if entries:
         channel.emit("timeline", entries=entries)
@@ -86,10 +87,12 @@ def _reason(crash: CrashedAtStart | None) -> Text:
     if crash is None:
         return Text("", "")
     how_zh, how_en = crash.exit.describe()
-    last = crash.log.strip().splitlines()[-12:]
+    advice_zh, advice_en = crash.exit.advise()
+    last = [line[:_LONGEST_LINE] for line in crash.log.strip().splitlines()[-12:]]
     tail = "\n" + "\n".join(last) if last else ""
     return Text(
-        f"程序启动后就退出了（{how_zh}）{tail}", f"the program ended right after its start ({how_en}){tail}"
+        f"程序还没有访问 API server 就结束了（{how_zh}）。{advice_zh}{tail}",
+        f"the program ended before it asked the API server for anything ({how_en}). {advice_en}{tail}",
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from labs.harness import pace
 from labs.harness.jails import Jails
 from labs.harness.manifest import Lab
 from labs.harness.output import Batches, OnLines
@@ -77,7 +78,7 @@ class Learner:
                 memory_bytes=limits.memory_bytes,
                 processes=limits.processes,
                 cpus=1.0,
-                wall_seconds=limits.seconds + _SPARE_SECONDS,
+                wall_seconds=limits.seconds * pace.MOST + _SPARE_SECONDS,
                 disk_bytes=64 * MIB,
                 output_bytes=_OUTPUT_BYTES,
             ),

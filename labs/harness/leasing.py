@@ -6,16 +6,20 @@ import contextlib
 import fcntl
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
+from labs.harness.ailing import Ailments
 from labs.harness.events import Emitter, Text
 from labs.harness.manifest import Lab
 from sandboxes.interface import Handle, Progress, Spec, Unavailable
 from sandboxes.paths import run_dir
 from sandboxes.pool import client
 
+_LOOK_SECONDS = 1.0
+_FALL_SECONDS = 2.0  # a process that ended is known to its keeper by then
+_AILING_POLL_SECONDS = 0.2
 _POLL_SECONDS = 0.05
 _GUEST_BYTES = 512 << 20  # a guest of 256 MiB, the emulator, and the pages that it copies
 
@@ -73,6 +77,42 @@ class Leasing:
         if self._error:
             raise self._error
         return self._handles
+
+    @property
+    def _watched(self) -> Handle | None:
+        """The control plane, which must stand to the end. A guest is its learner's to end."""
+        return self._handles.get("")
+
+    @contextlib.contextmanager
+    def watched(self, fell: Callable[[Ailments], None]) -> Iterator[None]:
+        """Call `fell` once, from another thread, as soon as the sandbox has fallen while the block runs."""
+        over = threading.Event()
+
+        def watch() -> None:
+            while self._watched and not over.wait(_LOOK_SECONDS):
+                if ailments := client.ailments(self._watched):
+                    fell(ailments)
+                    return
+
+        watcher = threading.Thread(target=watch, name="sandbox", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watcher.join()
+
+    def diagnose(self, broken: bool) -> Ailments:
+        """What keeps the sandbox from being believed now; {} when it is well or there is none.
+
+        A grader that broke may have seen the fall before the keeper did, or an API server that is full.
+        """
+        deadline = time.monotonic() + (_FALL_SECONDS if broken else 0.0)
+        while self._watched:
+            if (found := client.ailments(self._watched, deep=broken)) or time.monotonic() >= deadline:
+                return found
+            time.sleep(_AILING_POLL_SECONDS)
+        return {}
 
     def parts(self) -> dict[str, float]:
         return {

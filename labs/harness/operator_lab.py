@@ -23,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
+from labs.harness import pace
 from labs.harness.audit import Audit, Entry, Mark
 from labs.harness.checks import Failed
 from labs.harness.diff import differs, show, show_difference
@@ -76,12 +77,12 @@ class ProgramLab:
         its keys, a list must match item by item, None means "not there". With a value, `saw` is a
         difference with a caret under the first deviation; with a predicate, what was last seen.
         """
-        deadline = time.monotonic() + timeout
+        deadline = pace.now() + timeout
         while True:
             seen = look()
             if _satisfied(seen, want):
                 return seen
-            if time.monotonic() >= deadline:
+            if pace.now() >= deadline:
                 self.fail(seen, want=want, tried=tried, expected=expected, hint=hint, command=command)
             time.sleep(0.05)
 
@@ -97,12 +98,12 @@ class ProgramLab:
         command: str = "",
     ) -> T:
         """Like eventually, but it must hold now and for `seconds` from now."""
-        deadline = time.monotonic() + seconds
+        deadline = pace.now() + seconds
         while True:
             seen = look()
             if not _satisfied(seen, want):
                 self.fail(seen, want=want, tried=tried, expected=expected, hint=hint, command=command)
-            if time.monotonic() >= deadline:
+            if pace.now() >= deadline:
                 return seen
             time.sleep(0.05)
 
@@ -146,19 +147,19 @@ class OperatorLab(ProgramLab):
         Raises Failed, with the writes of the last window, when there is none `within` that time.
         The hint may be computed from the list of audit entries.
         """
-        deadline = time.monotonic() + within
+        deadline = pace.now() + within
         begin = self.audit.mark()
-        opened = time.monotonic()
+        opened = pace.now()
         while True:
             time.sleep(min(0.1, seconds))
             now = self.audit.mark()
             writes = self.audit.writes(begin, now, namespace=namespace)
-            if not writes and time.monotonic() - opened >= seconds:
+            if not writes and pace.now() - opened >= seconds:
                 return begin, now
-            if writes and time.monotonic() >= deadline:
+            if writes and pace.now() >= deadline:
                 self.fail_writes(writes, tried=tried, expected=expected, hint=hint, command=command)
             if writes:
-                begin, opened = now, time.monotonic()
+                begin, opened = now, pace.now()
 
     def no_writes(
         self,
@@ -172,7 +173,7 @@ class OperatorLab(ProgramLab):
     ) -> tuple[Mark, Mark]:
         """The operator asks for no write from now on for `seconds`; raises Failed with them if it does."""
         begin = self.audit.mark()
-        time.sleep(seconds)
+        pace.sleep(seconds)
         end = self.audit.mark()
         writes = self.audit.writes(begin, end, namespace=namespace)
         if writes:

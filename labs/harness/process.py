@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import itertools
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from labs.harness import pace
 from labs.harness.checks import NotInTime
 from labs.harness.events import Text
 
@@ -27,6 +27,26 @@ _STOPPED = {
     "guest": ("虚拟机不在了", "its virtual machine is gone"),
     "closed": ("被评分程序停止", "it was stopped by the grader"),
 }
+
+
+_ADVICE = {
+    "memory": (
+        "看看什么在不断增长：没有上限的 map、切片或 goroutine。",
+        "Look for what grows without bound: a map, a slice, goroutines.",
+    ),
+    "output": (
+        "只在状态变化时写日志，不要在循环里每次都打印。",
+        "Log when something changes, not on every turn of a loop.",
+    ),
+}
+_LAST_WORDS = (
+    "它最后的输出在下面：panic 之后第一行属于你的文件的位置，就是该看的地方。",
+    "Its last words are below: after a panic, the first line that names a file of yours is where to look.",
+)
+_RETURNED = (
+    "main 返回了：启动 manager，并等到 mgr.Start 结束再返回。",
+    "main returned: start the manager, and do not return before mgr.Start does.",
+)
 
 
 class NeverConnected(NotInTime):
@@ -54,6 +74,11 @@ class Exit:
             return f"退出码 {self.code}", f"exit code {self.code}"
         zh, en = _STOPPED.get(self.stopped_by, ("被停止", "it was stopped"))
         return zh, en
+
+    def advise(self) -> tuple[str, str]:
+        """What to do about an end at the start, in Chinese and in English."""
+        ended_well = self.code == 0
+        return _ADVICE.get(self.stopped_by, _RETURNED if ended_well else _LAST_WORDS)
 
 
 @dataclass(frozen=True)
@@ -114,7 +139,7 @@ class Operator:
 
     def wait_connected(self, timeout: float = 10.0) -> None:
         """Returns once this instance has asked the API server for something; see start()."""
-        deadline = time.monotonic() + timeout
+        deadline = pace.now() + timeout
         while not self._connected():
             with self._changed:
                 self._changed.wait_for(lambda: not self._running, timeout=0.05)
@@ -122,7 +147,7 @@ class Operator:
                 if self._ever_connected:
                     return
                 raise CrashedAtStart(self._exit, self.log_tail())
-            if time.monotonic() > deadline:
+            if pace.now() > deadline:
                 zh = f"程序在运行，但 {timeout:g} 秒内没有向 API server 发出任何请求"
                 raise NeverConnected(
                     Text(zh, f"it runs, but in {timeout:g} s it asked the API server for nothing")
@@ -149,7 +174,7 @@ class Operator:
     def wait_exit(self, timeout: float) -> Exit:
         """How it ended; raises NotInTime while it still runs."""
         with self._changed:
-            if not self._changed.wait_for(lambda: not self._running, timeout):
+            if not pace.wait_for(self._changed, lambda: not self._running, timeout):
                 zh = f"{timeout:g} 秒后程序仍在运行"
                 raise NotInTime(Text(zh, f"the program was still running after {timeout:g} s"))
             return self._exit

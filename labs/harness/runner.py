@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
+from labs.harness import pace
 from labs.harness.channel import GuestLost
 from labs.harness.checks import CheckFunction, Failed, NotInTime
 from labs.harness.events import Text
@@ -105,7 +106,7 @@ class Runner:
         met = all(self.by_kernel.get((need, kernel)) == "passed" for need in check.needs)
         stopped = self.stop_at_failure and "failed" in self.statuses.values()
         there = kernel not in self.lost
-        return met and there and not stopped and time.monotonic() < self.deadline
+        return met and there and not stopped and pace.now() < self.deadline
 
     def _settle(self, check: Check, outcomes: Mapping[str, str], **fields: Any) -> None:
         status = _all_of(outcomes.values())
@@ -118,7 +119,7 @@ class Runner:
 
     def _decide(self, check: Check, fixture: Any) -> Failed | None:
         self.last_step = check.title
-        limit = min(check.timeout, max(0.1, self.deadline - time.monotonic()))
+        limit = min(check.timeout, max(0.1, self.deadline - pace.now()))
         try:
             with _time_limit(limit):
                 self.functions[check.id](fixture)
@@ -177,13 +178,17 @@ def _on(kernel: str, failure: Failed) -> Failed:
 
 @contextmanager
 def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise _TimeUp in the main thread after `seconds`, and again each second while it is swallowed."""
+    """Raise _TimeUp in the main thread after `seconds` of pace, and again each second while it is swallowed."""
+    end = pace.now() + seconds
 
     def up(_number: int, _frame: FrameType | None) -> None:
-        raise _TimeUp
+        left = end - pace.now()
+        signal.setitimer(signal.ITIMER_REAL, max(left, 0.01) if left > 0 else 1.0)
+        if left <= 0:
+            raise _TimeUp
 
     previous = signal.signal(signal.SIGALRM, up)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01))
     try:
         yield
     finally:

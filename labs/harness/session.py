@@ -7,13 +7,15 @@ import sys
 import threading
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from labs.harness import pace
+from labs.harness.ailing import Ailments
 from labs.harness.events import Emitter, Text
 from labs.harness.guests import REFERENCE, Answer, Guest, GuestLost
 from labs.harness.jails import Jails
@@ -47,11 +49,13 @@ class Options:
 class Outcome:
     """How the grader process ended its work. `broken` is a log when it is our fault, else "".
 
-    `crashed` is the sentence for the learner when the program ended right after its start.
+    `crashed` is the sentence for the learner when the program ended right after its start. `ailments` are
+    those of the sandbox (and "grader" when its memory ran out): with them no result counts.
     """
 
     broken: str = ""
     crashed: Text | None = None
+    ailments: Ailments = field(default_factory=dict)
 
 
 class Session:
@@ -121,12 +125,12 @@ class Session:
     def wait_first(self, timeout: float) -> None:
         """Until a check has a result, or the grader has ended."""
         with self._changed:
-            self._changed.wait_for(lambda: self.results or self._outcome is not None, timeout)
+            pace.wait_for(self._changed, lambda: bool(self.results) or self._outcome is not None, timeout)
 
     def wait(self, timeout: float) -> Outcome:
         """How it ended; a grader that takes longer is broken."""
         with self._changed:
-            self._changed.wait_for(lambda: self._outcome is not None, timeout)
+            pace.wait_for(self._changed, lambda: self._outcome is not None, timeout)
             late = Outcome(broken=f"the grader did not end within {timeout:g} s\n{self._log()}")
             return self._outcome or late
 
@@ -308,10 +312,16 @@ class Session:
             self._changed.wait_for(lambda: self._outcome is not None, 2.0)
         code = result.exit_code if result else None
         stopped = result.stopped_by if result else ""
-        self._break(f"the grader ended early: exit {code} {stopped}\n{self._log()}")
+        # all that it holds of any size is what the learner's program had the API server store
+        ailments = {"grader": "memory"} if stopped == "memory" and self._sandbox else {}
+        self._break(f"the grader ended early: exit {code} {stopped}\n{self._log()}", ailments)
 
-    def _break(self, log: str) -> None:
-        self._end(Outcome(broken=log or "broken"))
+    def fell(self, ailments: Ailments) -> None:
+        """The sandbox does not stand any more: nothing that comes from now on counts."""
+        self._break(f"the sandbox fell: {dict(ailments)}", ailments)
+
+    def _break(self, log: str, ailments: Ailments | None = None) -> None:
+        self._end(Outcome(broken=log or "broken", ailments=ailments or {}))
 
     def _end(self, outcome: Outcome) -> None:
         """The first outcome counts."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_ENTRIES = 600
 MAX_TEXT = 400
+MAX_EVENT_BYTES = 4 << 20
 
 
 @dataclass
@@ -47,10 +48,16 @@ def merge(lab: OperatorLab, steps: Steps) -> list[dict[str, Any]]:
         for e in lab.audit.entries()
         if e.writes and e.user != "grader"
     ]
-    rows += [_event(event) for event in lab.kube.list(EVENTS)]
+    rows += [_event(event) for event in _events(lab)]
     rows.sort(key=lambda row: row["at"])
     kept = rows[-MAX_ENTRIES:]
     return [{**row, "at": round(max(0.0, row["at"] - steps.began), 3)} for row in kept]
+
+
+def _events(lab: OperatorLab) -> list[dict[str, Any]]:
+    """The Events of the API server; none when the learner's program has stored more than are worth reading."""
+    found = lab.kube.list_bounded(EVENTS, MAX_EVENT_BYTES)
+    return [] if found is None else found
 
 
 def _row(at: float, source: str, text: Any, object_: str = "") -> dict[str, Any]:
@@ -61,6 +68,14 @@ def _row(at: float, source: str, text: Any, object_: str = "") -> dict[str, Any]
 def _event(event: dict[str, Any]) -> dict[str, Any]:
     on = event.get("involvedObject", {})
     stamp = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"]["creationTimestamp"]
-    at = datetime.fromisoformat(stamp).timestamp()
+    at = _moment(stamp)
     text = f"{event.get('type', '')} {event.get('reason', '')}: {event.get('message', '')}"
     return _row(at, "event", text, f"{on.get('kind', '')}/{on.get('namespace', '')}/{on.get('name', '')}")
+
+
+def _moment(stamp: str) -> float:
+    """Unix seconds; 0 for a year that the API server takes from a learner and Python does not know."""
+    try:
+        return datetime.fromisoformat(stamp).timestamp()
+    except ValueError:
+        return 0.0

@@ -26,6 +26,7 @@ READY_SEEDED = (
 
 _AUDIT_POLICY = Path(__file__).with_name("audit-policy.yaml")
 _PKI = "pki"
+_ATTEMPTS = 8
 # Without nodes there is nothing for the node, volume and cloud controllers to do, and they cost memory.
 _CONTROLLERS = (
     "namespace-controller",
@@ -112,9 +113,11 @@ def etcd(plan: Plan, seed: Mapping[str, bytes] | None = None) -> Command:
     )
     return Command(
         argv,
+        # its files are on a tmpfs and count as its memory too, so the heap has to leave room for them
+        env={"GOMEMLIMIT": str(256 * MIB)},
         binds=(Bind(plan.binaries / "etcd", "/etcd"),),
         files={**_pki(plan, plan.authority.issue("etcd")), **(seed or {})},
-        limits=_limits(512 * MIB, 512 * MIB),
+        limits=_limits(768 * MIB, 512 * MIB),
         network=plan.network,
         label=f"{plan.id}-etcd",
     )
@@ -149,7 +152,7 @@ def kube_apiserver(plan: Plan) -> Command:
     script = 'exec /kube-apiserver "$@" >&9'
     return Command(
         ("/bin/sh", "-c", script, "kube-apiserver", *flags),
-        env={"PATH": "/usr/bin:/bin"},
+        env={"PATH": "/usr/bin:/bin", "GOMEMLIMIT": str(832 * MIB)},
         binds=(
             Bind(plan.binaries / "kube-apiserver", "/kube-apiserver"),
             Bind(_AUDIT_POLICY, "/audit-policy.yaml"),
@@ -168,8 +171,7 @@ def kube_apiserver(plan: Plan) -> Command:
 
 
 def kube_controller_manager(plan: Plan) -> Command:
-    argv = (
-        "/kube-controller-manager",
+    flags = (
         "--kubeconfig=/work/kubeconfig",
         "--leader-elect=false",
         "--secure-port=0",
@@ -182,8 +184,13 @@ def kube_controller_manager(plan: Plan) -> Command:
         "--kube-api-qps=200",
         "--kube-api-burst=400",
     )
+    # It gives up on an API server that is not healthy within ten seconds, and a busy machine may need more. A
+    # kubelet would start it again, so this does.
+    script = f'for attempt in $(seq {_ATTEMPTS}); do /kube-controller-manager "$@" && exit; done; exit 1'
     return Command(
-        argv,
+        ("/bin/sh", "-c", script, "kube-controller-manager", *flags),
+        env={"PATH": "/usr/bin:/bin", "GOMEMLIMIT": str(416 * MIB)},
+        system=True,
         binds=(Bind(plan.binaries / "kube-controller-manager", "/kube-controller-manager"),),
         files={
             f"{_PKI}/ca.crt": plan.authority.certificate,
@@ -212,6 +219,8 @@ def apigate(plan: Plan) -> Command:
         "max_writes": 20_000,
         "max_write_bytes": 64 * MIB,
         "max_per_second": 400,
+        "max_read_rate": 8 * MIB,
+        "read_burst": 64 * MIB,
     }
     return Command(
         ("/apigate", "-config", "/work/config.json"),
@@ -219,7 +228,7 @@ def apigate(plan: Plan) -> Command:
         env={"GOMEMLIMIT": str(144 * MIB)},
         binds=(Bind(plan.apigate, "/apigate"),),
         files={**_pki(plan, plan.authority.issue("apigate")), "config.json": json.dumps(config).encode()},
-        limits=_limits(192 * MIB, 16 * MIB),
+        limits=_limits(256 * MIB, 16 * MIB),
         network=plan.network,
         label=f"{plan.id}-gate",
     )

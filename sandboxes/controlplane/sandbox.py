@@ -3,24 +3,37 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import shutil
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from sandboxes import folders
+from sandboxes import folders, netns
 from sandboxes.controlplane import components
-from sandboxes.controlplane.client import Client
+from sandboxes.controlplane.client import ApiError, Client
 from sandboxes.controlplane.waiting import wait_until
-from sandboxes.interface import Completed, Handle
+from sandboxes.interface import Completed, Handle, StartFailed
 from sandboxes.jail import Command, Limits, Process, run
 from sandboxes.netns import NetNS
+
+# Estimates, not measured: so many end a run; a quarter of it explains why one broke.
+_MOST_SOCKETS = 4000
 
 _ENDPOINTS = {
     "api": f"https://127.0.0.1:{components.API_PORT}",
     "gate": f"https://127.0.0.1:{components.GATE_PORT}",
-    "gate_control": f"http://127.0.0.1:{components.GATE_CONTROL_PORT}",
+    "gate_control": f"https://127.0.0.1:{components.GATE_CONTROL_PORT}",
 }
+
+
+def _end_of(process: Process) -> str:
+    """Why a process that does not run any more ended, in the words of `ailments`."""
+    try:
+        result = process.wait(0)
+    except StartFailed:
+        return "ended"
+    return "memory" if result is not None and result.stopped_by == "memory" else "ended"
 
 
 class ControlPlane:
@@ -86,6 +99,36 @@ class ControlPlane:
     def standing(self) -> bool:
         """Whether its processes are there. Unlike `alive` it can be asked while frozen."""
         return self._undo is not None and self._healthy()
+
+    def ailments(self, deep: bool = False) -> dict[str, str]:
+        """What keeps it from being believed or used, by part: {} when it is well.
+
+        A process that ended: "memory" (its limit), else "ended". "store": "full" when etcd takes no more,
+        which is found out only when `deep`.
+        "connections": "too many" while far more are open than a lab needs.
+        """
+        found = {name: _end_of(process) for name, process in self.processes.items() if not process.running}
+        if self._undo is None:
+            found["sandbox"] = "ended"
+        elif not found:
+            found = self._crowded(_MOST_SOCKETS // 4) | self._full() if deep else self._crowded(_MOST_SOCKETS)
+        return found
+
+    def _crowded(self, most: int) -> dict[str, str]:
+        sockets = netns.tcp_sockets(self.handle.data["netns"])
+        return {"connections": "too many"} if sockets > most else {}
+
+    def _full(self) -> dict[str, str]:
+        """By a write: etcd answers every one with its alarm once the quota was reached."""
+        probe = {"metadata": {"generateName": "probe-", "namespace": "kube-system"}}
+        try:
+            self.client().create("/api/v1/namespaces/kube-system/configmaps", probe)
+        except ApiError as error:
+            return {"store": "full"} if "database space exceeded" in str(error) else {}
+        except OSError as error:
+            # its ports for connections that go out are taken, all of them
+            return {"connections": "too many"} if error.errno == errno.EADDRNOTAVAIL else {}
+        return {}
 
     def settle(self, timeout: float = 60.0) -> None:
         """Wait until the controllers work: they have made the default service account. Raises TimeoutError."""

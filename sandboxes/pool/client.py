@@ -7,11 +7,14 @@ import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sandboxes.interface import Handle, Progress, Report, Spec, StartFailed, Unavailable
+from sandboxes.interface import Handle, Progress, Report, Sandbox, Spec, StartFailed, Unavailable
 from sandboxes.pool import messages
 from sandboxes.providers import provider
 
 OnQueue = Callable[[int], None]
+
+
+_own: dict[str, Sandbox] = {}  # started here, because there was no daemon
 
 
 def _connect() -> socket.socket | None:
@@ -36,9 +39,11 @@ def lease(
     connection = _connect()
     if connection is None:
         sandbox = provider(spec.kind).start(spec, on_progress)
+        _own[sandbox.handle.id] = sandbox
         try:
             yield sandbox.handle
         finally:
+            del _own[sandbox.handle.id]
             sandbox.close()
         return
     with connection:
@@ -73,7 +78,34 @@ def keep_warm(spec: Spec, count: int) -> bool:
     return _ask(warm=messages.spec_json(spec), count=count) is not None
 
 
-def status() -> dict[str, int] | None:
-    """Capacity, leased, queued, warm, starting, memory_available_bytes; None when there is no daemon."""
-    answer = _ask(status=True)
+def ailments(handle: Handle, deep: bool = False) -> dict[str, str]:
+    """What keeps a leased sandbox from being believed, {part: word}; {} when it is well.
+
+    `deep` also looks for what takes a request of its own to find. Words are the provider's own.
+    """
+    own = _own.get(handle.id)
+    if own is not None:
+        return ailments_of(own, deep)
+    try:
+        answer = _ask(ailments=handle.id, deep=deep)
+    except OSError:
+        answer = None
+    return {"pool": "ended"} if answer is None else dict(answer["ailments"])
+
+
+def ailments_of(sandbox: Sandbox, deep: bool) -> dict[str, str]:
+    """What a provider tells, or at least whether its processes stand."""
+    method: Callable[[bool], dict[str, str]] | None = getattr(sandbox, "ailments", None)
+    if method is not None:
+        return method(deep)
+    standing: Callable[[], bool] | None = getattr(sandbox, "standing", None)
+    return {} if standing is None or standing() else {"sandbox": "ended"}
+
+
+def status(spec: Spec | None = None) -> dict[str, int] | None:
+    """Capacity, leased, queued, warm, starting, memory_available_bytes; None when there is no daemon.
+
+    `warm` counts the spares of `spec` where it is given, else all.
+    """
+    answer = _ask(status=True, **({"of": messages.spec_json(spec)} if spec else {}))
     return None if answer is None else answer["status"]

@@ -17,6 +17,7 @@ from sandboxes import reaper
 from sandboxes.interface import Progress, Sandbox, Spec, Unavailable
 from sandboxes.pool import messages
 from sandboxes.pool.admission import Admission, Gone, memory_available
+from sandboxes.pool.client import ailments_of
 from sandboxes.pool.stock import ProviderOf, Stock
 
 log = logging.getLogger("lastmile.pool")
@@ -69,6 +70,7 @@ class Daemon:
         self._wake = os.eventfd(0)
         self._live: set[threading.Thread] = set()
         self._connections: set[socket.socket] = set()
+        self._held: dict[str, Sandbox] = {}
         self._lock = threading.Lock()
 
     def serve(self) -> None:
@@ -163,17 +165,25 @@ class Daemon:
                 raise ValueError("count is a number")
             self.stock.want(messages.read_spec(message["warm"]), message["count"])
             messages.send(connection, ok=True)
+        elif "ailments" in message:
+            messages.send(connection, ailments=self._ailments(message["ailments"], bool(message.get("deep"))))
         elif "status" in message:
-            messages.send(connection, status=self.status())
+            spec = messages.read_spec(message["of"]) if "of" in message else None
+            messages.send(connection, status=self.status(spec))
         else:
             messages.send(connection, error="unknown message", unavailable=False)
 
-    def status(self) -> dict[str, int]:
+    def _ailments(self, id_: str, deep: bool) -> dict[str, str]:
+        with self._lock:
+            sandbox = self._held.get(id_)
+        return {"sandbox": "ended"} if sandbox is None else ailments_of(sandbox, deep)
+
+    def status(self, spec: Spec | None = None) -> dict[str, int]:
         return {
             "capacity": self.admission.places,
             "leased": self.admission.taken,
             "queued": self.admission.queued,
-            "warm": self.stock.warm(),
+            "warm": self.stock.warm(spec),
             "starting": self.stock.starting,
             "memory_available_bytes": memory_available(),
         }
@@ -201,6 +211,8 @@ class Daemon:
             self.admission.settled(spec.memory_bytes)
         if sandbox is None:
             return
+        with self._lock:
+            self._held[sandbox.handle.id] = sandbox
         try:
             messages.send(connection, leased=messages.handle_json(sandbox.handle), warm=warm)
             log.info("leased %s (%s)", sandbox.handle.id, "warm" if warm else "cold")
@@ -209,6 +221,8 @@ class Daemon:
         except OSError:
             pass
         finally:
+            with self._lock:
+                del self._held[sandbox.handle.id]
             sandbox.close()
             log.info("ended %s", sandbox.handle.id)
 

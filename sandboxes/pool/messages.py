@@ -2,7 +2,8 @@
 
 client → {"lease": SPEC}            then {"queued": n}*, {"progress": PROGRESS}*, {"leased": HANDLE, "warm": bool}
 client → {"warm": SPEC, "count": n} then {"ok": true}     keep n spares of it from now on
-client → {"status": true}           then {"status": {...}}
+client → {"status": true, "of": spec or left out}   then {"status": {...}}
+client → {"ailments": ID, "deep": bool}  then {"ailments": {part: word}}  of a leased sandbox
 any    → {"error": text, "unavailable": bool}
 """
 

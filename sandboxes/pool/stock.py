@@ -76,8 +76,11 @@ class Stock:
             self._wanted[key(spec)] = (spec, count)
             self._changed.notify_all()
 
-    def warm(self) -> int:
+    def warm(self, spec: Spec | None = None) -> int:
+        """Spares that wait; of one spec, or all of them."""
         with self._changed:
+            if spec is not None:
+                return len(self._spares.get(key(spec), []))
             return sum(len(s) for s in self._spares.values())
 
     def busy(self, change: int) -> None:

@@ -11,15 +11,17 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.bench import sandboxes, verdicts
+from tests.bench import sandboxes, verdicts, vm
 from tests.bench.figures import Row
 
-PARTS = ("sandboxes", "verdicts", "site")
+PARTS = ("sandboxes", "vm", "verdicts", "site")
 
 
 def _measure(part: str, rounds: int, run: Path) -> list[Row]:
     if part == "sandboxes":
         return sandboxes.measure(rounds, run)
+    if part == "vm":
+        return vm.measure(rounds, run)
     if part == "verdicts":
         return verdicts.measure(rounds, run)
     from tests.bench import site

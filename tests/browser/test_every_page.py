@@ -13,7 +13,7 @@ from tests.browser.visiting import Visit, Visitor
 pytestmark = [pytest.mark.browser, pytest.mark.system]
 
 OF_A_STRANGER = ["/", "/accounts/sign-in/", "/chapters/", "/chapters/operators/reconcile/", "/labs/"]
-OF_A_LEARNER = ["/", "/labs/operators/database/", "/skills/", "/accounts/tokens/"]
+OF_A_LEARNER = ["/", "/labs/operators/database/", "/skills/", "/accounts/tokens/", "/accounts/password/"]
 OF_AN_INSTRUCTOR = ["/class/demo/", "/class/demo/?view=checks", "/class/demo/?projector=1"]
 PAGES = [
     *(("", path) for path in OF_A_STRANGER),

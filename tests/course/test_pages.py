@@ -10,6 +10,7 @@ from django.test import Client
 from lastmile.accounts.models import User
 from lastmile.course import content
 from lastmile.course.models import ReadingPosition
+from lastmile.course.reading import reading
 
 URL = "/chapters/operators/reconcile/"
 
@@ -128,3 +129,29 @@ def test_the_chosen_theme_is_in_the_first_byte_of_the_page() -> None:
     assert 'data-theme="dark"' in client.get("/").content.decode()[:300]
     client.cookies["theme"] = '"><script>'
     assert "<script>" not in client.get("/").content.decode()[:300]
+
+
+@pytest.mark.django_db
+def test_one_readers_place_is_not_shown_to_another(owner: User, classmate: User) -> None:
+    """The text is kept for all readers; what belongs to one is not."""
+    ReadingPosition.objects.create(user=owner, chapter="operators/reconcile", anchor="drift", part=0.5)
+    assert 'data-anchor="drift"' in _client(owner).get(URL).text
+    assert "data-anchor" not in _client(classmate).get(URL).text
+    assert "data-position-url" not in _client().get(URL).text
+
+
+def test_a_chapter_is_made_again_when_a_file_of_it_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = reading("operators/reconcile", "en")
+    assert reading("operators/reconcile", "en") is first
+    assert reading("operators/reconcile", "zh") is not first
+    monkeypatch.setattr(content, "changed", lambda path: 1)
+    again = reading("operators/reconcile", "en")
+    assert again is not first
+    assert again.html == first.html
+
+
+@pytest.mark.django_db
+def test_a_newcomer_is_led_to_the_first_chapter_with_a_lab(owner: User) -> None:
+    first = _client(owner).get("/").context["first"]
+    assert content.chapter(first["slug"], "en").labs
+    assert [lab["url"] for lab in first["labs"]]

@@ -55,7 +55,7 @@ class World:
         ends, tokens, ca = data["endpoints"], data["tokens"], data["ca"]
         self._netns = data["netns"]
         self.kube = Kube(ends["api"], tokens["grader"], ca)
-        self.gate = Gate(ends["gate_control"], tokens["gate_control"])
+        self.gate = Gate(ends["gate_control"], tokens["gate_control"], ca)
         self.operator = Kube(ends["gate"], tokens["learner"], ca)
         self.lab = OperatorLab(
             kube=self.kube,

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from labs.harness import manifest
+from labs.harness import manifest, pace
 from labs.harness.channel import GuestLost
 from labs.harness.checks import CheckFunction, Failed, NotInTime
 from labs.harness.events import Text
@@ -80,7 +80,7 @@ def test_a_check_that_catches_everything_is_stopped_too() -> None:
 
 
 def test_after_the_deadline_the_rest_is_skipped() -> None:
-    seen, _ = run(lambda lab: None, deadline=time.monotonic() - 1)
+    seen, _ = run(lambda lab: None, deadline=pace.now() - 1)
     assert seen == [("speaks", "skipped"), ("ends", "skipped")]
 
 

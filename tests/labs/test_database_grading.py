@@ -10,7 +10,7 @@ import pytest
 from labs.harness.checks import Failed
 from labs.harness.diff import differs
 from labs.harness.kube import Obj
-from labs.operators.database.grading import status, world
+from labs.operators.database.grading import clues, status, world
 
 
 def database(name: str = "orders", engine: str = "mysql", size: int = 2) -> world.Db:
@@ -105,3 +105,18 @@ def test_a_transition_time_that_moves_with_the_status_is_right() -> None:
 def test_a_transition_time_that_stays_when_the_status_changes_is_seen() -> None:
     with pytest.raises(Failed):
         status._moved(version("True", "2026-01-01T00:00:00Z"), marked=1767225603)
+
+
+def test_a_headless_service_without_ports_is_a_difference_and_no_accident() -> None:
+    bare: Obj = {"metadata": {"labels": world.labels("orders")}, "spec": {"clusterIP": "None"}}
+    assert differs(world.service_facts(bare), world.wanted_service(database()))
+
+
+@pytest.mark.parametrize("when", ["0000-01-01T00:00:00Z", "2026-11-26T10:00:60Z", "2026-11-26T25:00:00Z"])
+def test_a_time_that_no_calendar_has_is_long_ago(when: str) -> None:
+    assert status._seconds({"lastTransitionTime": when}) == 0.0
+
+
+@pytest.mark.parametrize("line", ["[" * 100_000, "{" * 5, "ERROR [[[[", '["a"]', '{"error": 5}'])
+def test_any_line_of_a_log_can_be_read(line: str) -> None:
+    assert isinstance(clues._error_in(line), str)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -120,6 +122,60 @@ def test_an_archive_with_a_link_is_refused(client: Client) -> None:
     answer = client.post(URL, {"archive": upload}, headers={"accept": "application/json"})
     assert answer.status_code == 400
     assert answer.json()["code"] == "bad_submission"
+
+
+def _tar(name: str, kind: bytes = tarfile.REGTYPE, content: bytes = b"") -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as packed:
+        member = tarfile.TarInfo(name)
+        member.type, member.size = kind, len(content)
+        member.linkname = "/etc/passwd" if kind in (tarfile.SYMTYPE, tarfile.LNKTYPE) else ""
+        packed.addfile(member, io.BytesIO(content))
+    return out.getvalue()
+
+
+def _bomb() -> bytes:
+    return gzip.compress(_tar("main.go", content=bytes(64 << 20)), 1)
+
+
+def _many() -> bytes:
+    upload = _zip({f"f{number}.go": b"" for number in range(10_000)})
+    content: bytes = upload.read()
+    return content
+
+
+@pytest.mark.parametrize(
+    "archive",
+    [
+        pytest.param(lambda: _tar("main.go", tarfile.SYMTYPE), id="symbolic link"),
+        pytest.param(lambda: _tar("main.go", tarfile.LNKTYPE), id="hard link"),
+        pytest.param(lambda: _tar("main.go", tarfile.CHRTYPE), id="character device"),
+        pytest.param(lambda: _tar("main.go", tarfile.BLKTYPE), id="block device"),
+        pytest.param(lambda: _tar("main.go", tarfile.FIFOTYPE), id="fifo"),
+        pytest.param(lambda: _tar("../main.go"), id="parent folder"),
+        pytest.param(lambda: _tar("/main.go"), id="absolute"),
+        pytest.param(lambda: _tar("x" * 4096 + ".go"), id="name of 4 kB"),
+        pytest.param(lambda: _tar("a\u202eog.go"), id="bidirectional name"),
+        pytest.param(_bomb, id="bomb"),
+        pytest.param(_many, id="ten thousand files"),
+        pytest.param(lambda: _tar("folder", tarfile.DIRTYPE), id="empty"),
+        pytest.param(lambda: b"", id="no byte"),
+    ],
+)
+@pytest.mark.parametrize("language", ["zh-hans", "en"])
+def test_a_hostile_upload_is_refused_in_the_learner_s_language(
+    client: Client, archive: Callable[[], bytes], language: str
+) -> None:
+    upload = SimpleUploadedFile("work.tar", archive())
+    heads = {"accept": "application/json", "accept-language": language}
+    answer = client.post(URL, {"archive": upload}, headers=heads)
+    assert answer.status_code == 400, answer.content
+    problem = answer.json()
+    assert len(answer.content) < 20_000
+    assert problem["zh"]
+    assert problem["en"]
+    assert all(row["zh"] != row["en"] for row in problem.get("problems", []))
+    assert not Run.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from sandboxes.controlplane import ControlPlaneProvider
 from sandboxes.interface import Progress, Provider, Report, Sandbox, Spec, StartFailed, Unavailable
 from sandboxes.pool import messages
 from sandboxes.providers import provider as provider_of
+from sandboxes.vm import VirtualMachine, VirtualMachineProvider
 from tests.sandboxes.fakes import Dies, Fake, Lies, Missing, Never, Slow
 
 Look = Callable[[Provider, Path], None]
@@ -136,6 +138,20 @@ def test_the_control_plane_keeps_the_contract(look: Look, tmp_path: Path) -> Non
     look(ControlPlaneProvider(), tmp_path)
 
 
+class _Older(VirtualMachineProvider):
+    """The same, with the older kernel where nobody asks for one."""
+
+    def start(self, spec: Spec, report: Report) -> VirtualMachine:
+        return super().start(replace(spec, options={"kernel": "6.1", **spec.options}), report)
+
+
+@pytest.mark.system
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.__name__)
+@pytest.mark.parametrize("make", [VirtualMachineProvider, _Older], ids=["6.12", "6.1"])
+def test_virtual_machines_keep_the_contract(make: Callable[[], Provider], look: Look, tmp_path: Path) -> None:
+    look(make(), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("make", "look"), [(Dies, look_at_its_start), (Lies, look_at_commands), (Lies, look_at_its_end)]
 )
@@ -157,6 +173,8 @@ def test_what_is_missing_is_named_with_its_remedy(tmp_path: Path) -> None:
         Missing().probe()
     with pytest.raises(Unavailable, match="make setup"):
         ControlPlaneProvider(cache=tmp_path).probe()
+    with pytest.raises(Unavailable, match="make setup"):
+        VirtualMachineProvider(cache=tmp_path).probe()
     with pytest.raises(Unavailable, match="controlplane"):
         provider_of("nothing")
 
@@ -165,6 +183,6 @@ def test_every_provider_has_its_heading(checkout: Path) -> None:
     with pytest.raises(Unavailable) as failure:
         provider_of("nothing")
     known = str(failure.value).rpartition("known are ")[2].split(", ")
-    assert "controlplane" in known
+    assert {"controlplane", "vm"} <= set(known)
     text = (checkout / "docs/reference/providers.md").read_text()
     assert [kind for kind in known if f"\n## {kind}\n" not in text] == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import secrets
 import socket
@@ -13,8 +15,9 @@ import pytest
 
 from sandboxes import netns
 from sandboxes.controlplane import ControlPlane, components
-from sandboxes.controlplane.client import Client
+from sandboxes.controlplane.client import ApiError, Client
 from tests.sandboxes.attacks import perl, said, sh
+from tests.sandboxes.learners import allow, learner, status
 from tests.sandboxes.machine import await_true
 
 pytestmark = pytest.mark.system
@@ -33,18 +36,9 @@ _PATHS = (
 _LISTENING = r'open(F, "/proc/net/tcp"); for (<F>) { print hex($1), " " if /^ *\d+: \w+:(\w+) \w+:\w+ 0A / }'
 
 
-def _status(plane: ControlPlane, port: int, token: str, method: str, path: str, body: Any = None) -> int:
-    data = plane.handle.data
-    return Client(data["netns"], port, data["ca"].encode(), token).call(method, path, body)[0]
-
-
-def _learner(plane: ControlPlane, method: str, path: str, body: Any = None) -> int:
-    return _status(plane, components.GATE_PORT, plane.handle.data["tokens"]["learner"], method, path, body)
-
-
 def test_it_works(plane: ControlPlane) -> None:
     assert plane.client().get("/version")["gitVersion"].startswith("v1.36")
-    assert _learner(plane, "GET", "/version") == 200
+    assert learner(plane, "GET", "/version") == 200
 
 
 def test_it_listens_where_it_should_and_nowhere_else(plane: ControlPlane) -> None:
@@ -75,23 +69,37 @@ use Socket; for (@ARGV) { socket(my $s, PF_INET, SOCK_STREAM, 0);
 def test_the_api_server_takes_no_token_of_the_learner(plane: ControlPlane, who: str) -> None:
     tokens = {**plane.handle.data["tokens"], "nobody": "", "a stranger": secrets.token_urlsafe(24)}
     for path in _PATHS:
-        assert _status(plane, components.API_PORT, tokens[who], "GET", path) == 401, path
-    assert _status(plane, components.API_PORT, tokens[who], "POST", "/api/v1/namespaces", {}) == 401
+        assert status(plane, components.API_PORT, tokens[who], "GET", path) == 401, path
+    assert status(plane, components.API_PORT, tokens[who], "POST", "/api/v1/namespaces", {}) == 401
 
 
 @pytest.mark.parametrize("who", ["nobody", "a stranger", "grader", "gate_control"])
 def test_apigate_takes_the_learner_s_token_only(plane: ControlPlane, who: str) -> None:
     tokens = {**plane.handle.data["tokens"], "nobody": "", "a stranger": secrets.token_urlsafe(24)}
-    assert _status(plane, components.GATE_PORT, tokens[who], "GET", "/version") == 401
+    assert status(plane, components.GATE_PORT, tokens[who], "GET", "/version") == 401
 
 
 def test_apigate_s_control_port_takes_the_grader_s_token_only(plane: ControlPlane) -> None:
     tokens = plane.handle.data["tokens"]
     for token, expected in (("", b"401"), (tokens["learner"], b"401"), (tokens["gate_control"], b"200")):
-        with netns.connect(plane.handle.data["netns"], components.GATE_CONTROL_PORT) as s:
+        with netns.connect(plane.handle.data["netns"], components.GATE_CONTROL_PORT) as raw:
             head = f"GET /healthz HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
-            s.sendall(head.encode())
-            assert s.recv(4096).split()[1] == expected
+            assert _exchange(plane, raw, head.encode()).split()[1] == expected
+
+
+def test_apigate_s_control_port_says_nothing_in_the_clear(plane: ControlPlane) -> None:
+    token = plane.handle.data["tokens"]["gate_control"]
+    with netns.connect(plane.handle.data["netns"], components.GATE_CONTROL_PORT) as s:
+        s.sendall(f"GET /requests HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\r\n".encode())
+        assert s.recv(4096).split()[1] == b"400"
+
+
+def test_a_crowd_of_connections_is_seen(plane: ControlPlane) -> None:
+    network = plane.handle.data["netns"]
+    assert plane.ailments(deep=True) == {}
+    with contextlib.ExitStack() as undo:
+        crowd = [undo.enter_context(netns.connect(network, components.API_PORT)) for _ in range(20)]
+        assert netns.tcp_sockets(network) >= 2 * len(crowd)
 
 
 @pytest.mark.parametrize("port", [components.ETCD_PORT, components.ETCD_PEER_PORT])
@@ -144,22 +152,9 @@ def test_the_operator_may_do_only_what_the_lab_gives_it(plane: ControlPlane) -> 
         ("GET", "/metrics", None),
         ("GET", "/debug/pprof/profile?seconds=1", None),
     ):
-        assert _learner(plane, method, path, body) in (403, 404), (method, path)
+        assert learner(plane, method, path, body) in (403, 404), (method, path)
     names = {n["metadata"]["name"] for n in plane.client().get("/api/v1/namespaces")["items"]}
     assert {"default", "kube-system"} <= names
-
-
-def _allow(plane: ControlPlane, group: str, resource: str, verbs: list[str]) -> None:
-    base, name = "/apis/rbac.authorization.k8s.io/v1", f"more-{resource}"
-    meta = {"metadata": {"name": name}}
-    rules = [{"apiGroups": [group], "resources": [resource], "verbs": verbs}]
-    plane.client().create(f"{base}/clusterroles", {**meta, "rules": rules})
-    binding = {
-        **meta,
-        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": name},
-        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "operator"}],
-    }
-    plane.client().create(f"{base}/clusterrolebindings", binding)
 
 
 @pytest.mark.parametrize(("replicas", "status"), [(50, 201), (51, 422)])
@@ -167,8 +162,8 @@ def test_the_learner_cannot_make_the_controllers_flood_etcd(
     plane: ControlPlane, replicas: int, status: int
 ) -> None:
     path = "/apis/apps/v1/namespaces/default/statefulsets"
-    _allow(plane, "apps", "statefulsets", ["list", "create"])
-    await_true(lambda: _learner(plane, "GET", path) == 200, 10, "the right to list")
+    allow(plane, "apps", "statefulsets", ["list", "create"])
+    await_true(lambda: learner(plane, "GET", path) == 200, 10, "the right to list")
     labels = {"app": "many"}
     spec = {
         "replicas": replicas,
@@ -177,7 +172,26 @@ def test_the_learner_cannot_make_the_controllers_flood_etcd(
         "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "i"}]}},
     }
     made = {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {"name": "many"}, "spec": spec}
-    assert _learner(plane, "POST", f"{path}?dryRun=All", made) == status
+    assert learner(plane, "POST", f"{path}?dryRun=All", made) == status
+
+
+@pytest.mark.parametrize(
+    ("fault", "found"),
+    [
+        (OSError(errno.EADDRNOTAVAIL, "no port"), {"connections": "too many"}),
+        (ApiError(500, "etcdserver: mvcc: database space exceeded"), {"store": "full"}),
+        (ApiError(500, "something else"), {}),
+        (TimeoutError(), {}),
+    ],
+)
+def test_a_write_that_fails_tells_what_ails_it(
+    plane: ControlPlane, monkeypatch: pytest.MonkeyPatch, fault: Exception, found: dict[str, str]
+) -> None:
+    def fail(*_args: Any, **_more: Any) -> Any:
+        raise fault
+
+    monkeypatch.setattr(Client, "create", fail)
+    assert plane.ailments(deep=True) == found
 
 
 @pytest.mark.parametrize("header", ["Impersonate-User", "X-Remote-User"])
@@ -196,7 +210,7 @@ def test_the_learner_is_nobody_else(plane: ControlPlane, header: str) -> None:
 def test_the_audit_log_tells_who_wrote_and_is_out_of_the_learner_s_reach(plane: ControlPlane) -> None:
     name = f"audit-{secrets.token_hex(4)}"
     path = f"/api/v1/namespaces/default/configmaps/{name}"
-    assert _learner(plane, "PUT", path, {"metadata": {"name": name}}) == 403
+    assert learner(plane, "PUT", path, {"metadata": {"name": name}}) == 403
     log = Path(plane.handle.data["audit_log"])
 
     def mine() -> list[dict[str, Any]]:

@@ -351,6 +351,19 @@ def _stop(pool: Pool, ended: Callable[[], object]) -> None:
     await_true(ended, 10, "the pool has ended")
 
 
+def test_it_tells_what_ails_a_leased_sandbox(pool: Pool) -> None:
+    with client.lease(Spec("fake")) as handle:
+        assert client.ailments(handle) == {}
+        pool.fake.sandboxes[handle.id].dead = True
+        assert client.ailments(handle) == {"sandbox": "ended"}
+    await_true(lambda: not pool.fake.live, 5, "it is given back")
+    assert client.ailments(handle, deep=True) == {"sandbox": "ended"}
+
+
+def test_a_pool_that_is_gone_ails_every_sandbox(own_run: Path) -> None:
+    assert client.ailments(Handle("fake", "fake-1", "boot")) == {"pool": "ended"}
+
+
 def test_stopping_ends_every_sandbox(pool: Pool) -> None:
     client.keep_warm(_fake(), 1)
     await_true(lambda: _status("warm") == 1, 5, "a spare")

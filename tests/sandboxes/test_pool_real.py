@@ -119,6 +119,7 @@ def test_a_component_that_dies_makes_the_sandbox_dead(run: Path) -> None:
         assert sandbox.standing()
         sandbox.processes["apigate"].kill()
         assert not sandbox.standing()
+        assert sandbox.ailments() == {"apigate": "ended"}
         assert not sandbox.alive()
     finally:
         sandbox.close()

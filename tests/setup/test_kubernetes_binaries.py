@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import shutil
 import tarfile
 from pathlib import Path
@@ -181,3 +182,11 @@ def test_progress_says_how_far_it_is() -> None:
         "1 of at most 2 packages compiled",
         "2 of at most 2 packages compiled",
     ]
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+def test_the_official_file_of_each_is_pinned(machine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kubernetes.platform, "machine", lambda: machine)
+    pinned = download.pins(kubernetes._PINS)
+    paths = [binary.release.path for binary in kubernetes.binaries()]
+    assert [path for path in paths if not re.fullmatch("[0-9a-f]{64}", pinned.get(path, ""))] == []

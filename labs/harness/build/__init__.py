@@ -77,6 +77,10 @@ def build(lab: Lab, submission: Submission, jails: Jails, into: Path, on_log: On
     if done.exit_code == 0 and exported.stat().st_size:
         object_ = _take_out(lab, exported, into)
         return Built(into, advice + compiled, None, output, time.monotonic() - begun, object_)
+    if done.stopped_by == "wall":
+        raise StartFailed(
+            f"the build was not done after {done.seconds:.0f} s, {done.cpu_seconds:.0f} of them CPU", output
+        )
     if done.exit_code in _SHELL_FAILED:
         raise StartFailed("the compiler could not be started", output)
     found = advice + (compiled + parse("build", go) if not done.stopped_by else [])

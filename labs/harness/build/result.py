@@ -28,9 +28,11 @@ class Built:
 
 def reason(lab: Lab, done: Completed, found: list[Diagnostic]) -> Text:
     """Why no program came out."""
-    if done.stopped_by == "wall":
+    if done.stopped_by == "cpu":
         limit = f"{lab.build.seconds:g}"
-        return Text(f"编译超过 {limit} 秒，已停止", f"the build took longer than {limit} s and was stopped")
+        return Text(
+            f"编译用掉了 {limit} 秒 CPU 时间，已停止", f"the build used {limit} s of CPU time and was stopped"
+        )
     if done.stopped_by:
         zh, en = {"memory": ("内存", "memory"), "output": ("输出", "output")}.get(
             done.stopped_by, ("资源", "resources")

@@ -71,5 +71,15 @@ class ApiToken(models.Model):
             ApiToken.objects.filter(pk=self.pk).update(last_used_at=now)
 
 
+class Guesses(models.Model):
+    """How many wrong passwords there were lately, by who and from where; the rules are in throttle.py."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    full_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        db_table = "accounts_guesses"
+
+
 def _digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,19 +1,22 @@
 from __future__ import annotations
 
+from django import forms
 from django.conf import settings
-from django.contrib.auth import login, logout
+from django.contrib import messages
+from django.contrib.auth import login, logout, update_session_auth_hash
 from django.contrib.auth.decorators import login_required
-from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 from django.views.i18n import set_language
 
+from lastmile.accounts import throttle
 from lastmile.accounts.demo import sign_in_hints
-from lastmile.accounts.forms import TokenForm
+from lastmile.accounts.forms import NewPasswordForm, SignInForm, TokenForm, seconds_to_wait
 from lastmile.accounts.models import ApiToken, User
 from lastmile.http import AuthedRequest, HttpRequest
 
@@ -23,14 +26,25 @@ from lastmile.http import AuthedRequest, HttpRequest
 @require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
     next_page = _safe_next(request)
-    form = AuthenticationForm(request, data=request.POST or None)
+    form = SignInForm(request, data=request.POST or None)
     if request.method == "POST" and form.is_valid():
         user = form.get_user()
         assert isinstance(user, User)
         login(request, user)
-        return _remember_language(redirect(next_page), user.language)
+        response = _remember_language(redirect(next_page), user.language)
+        throttle.remember_device(response, user)
+        return response
     context = {"form": form, "next": next_page, "demo": sign_in_hints()}
-    return render(request, "accounts/sign_in.html", context)
+    return _answer(render(request, "accounts/sign_in.html", context), form)
+
+
+def _answer(response: HttpResponse, form: forms.Form) -> HttpResponse:
+    """429 while the form asks to wait, for programs and for proxies that count."""
+    wait = seconds_to_wait(form)
+    if wait:
+        response.status_code = 429
+        response.headers["Retry-After"] = str(wait)
+    return response
 
 
 def _safe_next(request: HttpRequest) -> str:
@@ -47,6 +61,21 @@ def _remember_language(response: HttpResponse, language: str) -> HttpResponse:
             settings.LANGUAGE_COOKIE_NAME, language, samesite="Lax", secure=settings.HTTPS, max_age=31_536_000
         )
     return response
+
+
+@sensitive_post_parameters()
+@login_required
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def password(request: AuthedRequest) -> HttpResponse:
+    """Change it; the other devices of this person are signed out, this one stays."""
+    form = NewPasswordForm(request.user, data=request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        form.save()
+        update_session_auth_hash(request, request.user)
+        messages.success(request, _("Your password is changed. Other browsers are signed out."))
+        return redirect("password")
+    return _answer(render(request, "accounts/password.html", {"form": form}), form)
 
 
 @require_POST

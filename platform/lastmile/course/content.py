@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -74,19 +74,30 @@ class Chapter:
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
-    return _read_toml_at(path, path.stat().st_mtime_ns) if path.is_file() else {}
-
-
-@lru_cache(maxsize=64)
-def _read_toml_at(path: Path, _changed: int) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadContent(f"{path.name}: {error}") from error
 
 
-def tracks(content: Path = CONTENT) -> list[Track]:
-    return [
+def changed(path: Path) -> int:
+    """Another number after each change of the file; 0 while there is none."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def tracks(content: Path = CONTENT) -> tuple[Track, ...]:
+    path = content / "course.toml"
+    return _tracks_at(path, changed(path))
+
+
+@lru_cache(maxsize=16)
+def _tracks_at(path: Path, _changed: int) -> tuple[Track, ...]:
+    return tuple(
         Track(
             slug=str(row["slug"]),
             number=int(row.get("number", 0)),
@@ -94,8 +105,8 @@ def tracks(content: Path = CONTENT) -> list[Track]:
             summary=text_of(row.get("summary"), f"course.toml, track {row['slug']}"),
             chapters=tuple(_entry(chapter) for chapter in row.get("chapters", [])),
         )
-        for row in _read_toml(content / "course.toml").get("tracks", [])
-    ]
+        for row in _read_toml(path).get("tracks", [])
+    )
 
 
 def _entry(row: dict[str, Any]) -> ChapterEntry:
@@ -108,12 +119,18 @@ def written(content: Path = CONTENT) -> list[ChapterEntry]:
     return [entry for track in tracks(content) for entry in track.chapters if entry.slug]
 
 
-def terms(content: Path = CONTENT) -> dict[str, Term]:
+def terms(content: Path = CONTENT) -> Mapping[str, Term]:
+    path = content / "glossary.toml"
+    return _terms_at(path, changed(path))
+
+
+@lru_cache(maxsize=16)
+def _terms_at(path: Path, _changed: int) -> Mapping[str, Term]:
     return {
         key: Term(
             key, text_of(row, f"glossary.toml, {key}"), text_of(row.get("text"), f"glossary.toml, {key}")
         )
-        for key, row in _read_toml(content / "glossary.toml").items()
+        for key, row in _read_toml(path).items()
     }
 
 

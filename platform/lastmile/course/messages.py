@@ -46,9 +46,14 @@ def in_python(folder: Path = PACKAGE) -> Iterator[str]:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _NAMES:
-                first = node.args[0] if node.args else None
-                if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                    yield first.value
+                forms = node.args[: 2 if node.func.id == "ngettext" else 1]
+                words = [
+                    form.value
+                    for form in forms
+                    if isinstance(form, ast.Constant) and isinstance(form.value, str)
+                ]
+                if words:
+                    yield "\0".join(words)
 
 
 def used() -> set[str]:

@@ -15,6 +15,7 @@ from lastmile.course import content, render
 from lastmile.course.models import ReadingPosition
 from lastmile.practice import catalog
 from lastmile.practice.models import Draft, Outcome, Run
+from lastmile.practice.proof import proof_of
 from lastmile.problems import pick
 
 Row = dict[str, Any]
@@ -85,6 +86,16 @@ def lab_rows(slugs: tuple[str, ...]) -> list[Row]:
         for lab in found
         if lab
     ]
+
+
+def first_with_lab() -> Row | None:
+    """Where a newcomer may begin: the first chapter that has a lab, with its labs."""
+    for entry in content.written():
+        labs = lab_rows(content.chapter(entry.slug, reader_language()).labs)
+        row = entry_row(entry)
+        if labs and row:
+            return row | {"labs": labs}
+    return None
 
 
 def term_rows(ids: tuple[str, ...], language: str) -> list[Row]:
@@ -162,4 +173,6 @@ def recorded_verdict() -> Row | None:
     if lab is None:
         return None
     checks = [{"id": check.id, "title": pick(check.title)} for check in lab.checks]
-    return found | {"title": pick(lab.title), "checks": checks}
+    seconds = next((event["seconds"] for event in found["events"] if event["type"] == "verdict"), 0.0)
+    more = {"title": pick(lab.title), "checks": checks, "seconds": seconds, "proof": proof_of(lab)}
+    return found | more

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from lastmile.accounts.models import User
 from lastmile.course import content, pages
 from lastmile.course.models import ReadingPosition
+from lastmile.course.reading import reading
 from lastmile.http import AuthedRequest, HttpRequest
 from lastmile.practice import catalog
 from lastmile.practice.models import Run
@@ -40,6 +41,7 @@ def home(request: HttpRequest) -> HttpResponse:
     user = request.user
     context: dict[str, object] = {
         "stop": pages.last_stop(user),
+        "first": pages.first_with_lab(),
         "matrix": matrix.of(user),
         "tracks": pages.track_rows(user),
         "runs": [_run_row(run) for run in Run.objects.filter(user=user)[:5]],
@@ -60,32 +62,13 @@ def chapters(request: HttpRequest) -> HttpResponse:
 
 @require_GET
 def chapter(request: HttpRequest, slug: str) -> HttpResponse:
-    language = pages.reader_language()
     try:
-        found = content.chapter(slug, language)
+        found = reading(slug, pages.reader_language())
     except KeyError as error:
         raise Http404(slug) from error
-    text = pages.rendered(found)
-    before, after = content.neighbours(slug)
-    entry = next(entry for entry in content.written() if entry.slug == slug)
-    track = next(
-        track for track in pages.track_rows() if any(row["slug"] == slug for row in track["chapters"])
-    )
     user = request.user if isinstance(request.user, User) else None
     position = ReadingPosition.objects.filter(user=user, chapter=slug).first() if user else None
-    context = {
-        "chapter": found,
-        "number": entry.number,
-        "track": track,
-        "html": text.html,
-        "headings": [heading for heading in text.headings if heading.level in (2, 3)],
-        "terms": pages.term_rows(text.terms, language),
-        "labs": pages.lab_rows(found.labs),
-        "before": pages.entry_row(before),
-        "after": pages.entry_row(after),
-        "position": position,
-    }
-    return render(request, "course/chapter.html", context)
+    return render(request, "course/chapter.html", {"reading": found, "position": position})
 
 
 @login_required

@@ -109,12 +109,21 @@ class Child:
 
 def _prepare(parent: int, signal_: signal.Signals, nice: int) -> Callable[[], None]:
     def prepare() -> None:
-        os.nice(nice)
+        if nice:
+            os.nice(nice)
+            _put_session_behind(nice)
         _libc.prctl(PR_SET_PDEATHSIG, int(signal_), 0, 0, 0)
         if os.getppid() != parent:  # it died before the call above
             os._exit(1)
 
     return prepare
+
+
+def _put_session_behind(nice: int) -> None:
+    """Where the kernel groups sessions for the scheduler (autogroup), niceness counts within a session alone;
+    the session has one of its own, and ours are all in sessions of their own."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(nice))
 
 
 def _rotate(log: Path) -> None:

@@ -25,6 +25,8 @@ from sandboxes.paths import run_dir, state_dir
 LONGEST_PAUSE = 30.0
 STEADY_SECONDS = 60.0
 LOOK_SECONDS = 0.25
+# Graders go behind everything else: on a machine that is busy with other things they start slowly.
+GRADER_SECONDS = 180.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -117,7 +119,8 @@ class Supervisor:
             web.wait_ready(lambda: _site_answers(self.plan), 60.0)
         with self._step(f"{len(workers)} graders"):
             for number, child in enumerate(workers, 1):
-                child.wait_ready(lambda n=number: _worker_answers(programs.worker_name(n)), 60.0)  # type: ignore[misc]
+                name = programs.worker_name(number)
+                child.wait_ready(lambda name=name: _worker_answers(name), GRADER_SECONDS)  # type: ignore[misc]
 
     def _start(self, program: Program) -> Child:
         child = Child(program, self.logs)

@@ -24,6 +24,14 @@ def find(slug: str) -> Lab | None:
         return None
 
 
+def changed(slug: str) -> int:
+    """Another number after each change of the lab's manifest; 0 while there is none."""
+    try:
+        return (settings.LABS / slug / "lab.toml").stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def get_or_404(slug: str) -> Lab:
     lab = find(slug)
     if lab is None:

@@ -32,6 +32,7 @@ def lab_urls(lab: Lab) -> dict[str, str]:
         "draft": reverse("draft", args=[track, name]),
         "submit": reverse("submit", args=[track, name]),
         "upload": reverse("submit", args=[track, name]),
+        "environment": reverse("environment", args=[track, name]),
         "hint": reverse("hints", args=[track, name, "CHECK"]),
         "events": reverse("run-events", args=[nowhere]).replace(nowhere, "RUN"),
         "run": reverse("run", args=[nowhere]).replace(nowhere, "RUN"),
@@ -45,7 +46,7 @@ def lab_row(lab: Lab) -> Row:
         "track": lab.track,
         "name": name,
         "title": pick(lab.title),
-        "summary": "",
+        "summary": texts.first_sentence(catalog.text(lab, "brief", texts.language())),
         "level": lab.level,
         "minutes": lab.minutes,
         "chapter": lab.chapter,
@@ -64,7 +65,10 @@ def labs_by_track(user: User | None) -> list[Row]:
         track = tracks.setdefault(
             lab.track, {"slug": lab.track, "title": titles.get(lab.track, lab.track), "labs": []}
         )
-        track["labs"].append(lab_row(lab) | standing(runs, lab.slug in drafted))
+        row = lab_row(lab) | standing(runs, lab.slug in drafted)
+        track["labs"].append(
+            row | {"proof": proof_of(lab), "chapter_url": reverse("chapter", args=[lab.chapter])}
+        )
     return list(tracks.values())
 
 
@@ -133,7 +137,7 @@ def page_data(lab: Lab, user: User, run: Run | None, passed: bool) -> Row:
         "checks": check_rows(lab, user),
         "run": run_ref(run) if run else None,
         "passed": passed,
-        "proof": proof_of(lab),
+        "limit": lab.limits.seconds,
     }
 
 

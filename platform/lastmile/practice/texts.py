@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from lastmile.course import content, render
 from lastmile.problems import reader_is_chinese
+
+_SENTENCE = re.compile(r".*?(?:。|[.?!](?=\s|$))", re.DOTALL)
+
+
+def first_sentence(markdown: str) -> str:
+    """The first sentence below the headings, as plain text; "" where there is none."""
+    paragraphs = (part.strip() for part in markdown.split("\n\n"))
+    first = next((part for part in paragraphs if part and not part.startswith("#")), "")
+    plain = " ".join(first.replace("`", "").split())
+    found = _SENTENCE.match(plain)
+    return found.group() if found else plain
 
 
 def language() -> str:

@@ -12,6 +12,7 @@ urlpatterns = [
     path(LAB, views_lab.lab, name="lab"),
     path(LAB + "draft", views_lab.draft, name="draft"),
     path(LAB + "submit", views_lab.submit, name="submit"),
+    path(LAB + "environment", views_lab.environment, name="environment"),
     path(LAB + "hints/<slug:check>", views_lab.hints, name="hints"),
     path("runs/<uuid:run_id>/", views_run.run, name="run"),
     path("runs/<uuid:run_id>/archive", views_run.archive, name="run-archive"),

@@ -18,7 +18,9 @@ from labs.harness.manifest import Lab
 from lastmile.accounts.models import User
 from lastmile.http import AuthedRequest, HttpRequest
 from lastmile.practice import catalog, drafts, forms, pages, receiving, texts
+from lastmile.practice.environment import of_lab
 from lastmile.practice.models import HintUse, Outcome, Run, Source
+from lastmile.practice.proof import proof_of
 from lastmile.problems import Trouble, pick
 
 HISTORY = 40  # runs that the lab page lists
@@ -63,6 +65,7 @@ def lab(request: AuthedRequest, track: str, name: str) -> HttpResponse:
         "brief": texts.html(catalog.text(chosen, "brief", language), language),
         "debrief": texts.html(catalog.text(chosen, "debrief", language), language) if passed else "",
         "solution": _solution(chosen) if passed else [],
+        "proof": proof_of(chosen),
         "history": pages.history(runs, mine.count()),
         "page_data": pages.page_data(chosen, request.user, runs[0] if runs else None, passed),
     }
@@ -110,6 +113,14 @@ def received(receipt: receiving.Receipt) -> dict[str, Any]:
         "text": pick(words),
         **words.json(),
     }
+
+
+@answers_json
+@never_cache
+@require_GET
+def environment(request: AuthedRequest, track: str, name: str) -> HttpResponse:
+    """What a run would find now: see lastmile.practice.environment."""
+    return JsonResponse(of_lab(catalog.get_or_404(f"{track}/{name}")))
 
 
 @answers_json

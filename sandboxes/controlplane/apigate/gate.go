@@ -11,13 +11,22 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
 )
 
-// mostRequests may be under way at once, watches and blocked ones among them; more are told to come later.
-const mostRequests = 128
+const (
+	// mostRequests may be under way at once, watches and blocked ones among them; more are told to come later.
+	mostRequests = 128
+	// mostLists may be under way at once, more wait: the API server holds the whole of each in memory.
+	mostLists = 2
+	// longestURI is kept in every line of the audit log.
+	longestURI = 4 << 10
+	// longestWait is what a request is held back for the sake of a rate; then it is told to come later.
+	longestWait = 2 * time.Second
+)
 
 // gate forwards the learner's requests.
 type gate struct {
@@ -26,8 +35,10 @@ type gate struct {
 	faults  faults
 	journal journal
 	bucket  bucket
+	reading *allowance
 
 	places chan struct{} // one for each request under way
+	lists  chan struct{} // one for each list under way
 
 	mu         sync.Mutex
 	writes     int
@@ -43,6 +54,8 @@ func newGate(c config, upstreamTLS *tls.Config) *gate {
 	g := &gate{
 		config:  c,
 		places:  make(chan struct{}, mostRequests),
+		lists:   make(chan struct{}, mostLists),
+		reading: newAllowance(c.MaxReadRate, c.ReadBurst),
 		release: make(chan struct{}),
 		bucket:  newBucket(c.MaxPerSecond),
 	}
@@ -57,6 +70,7 @@ func newGate(c config, upstreamTLS *tls.Config) *gate {
 				}
 			}
 			p.Out.Header.Set("Authorization", "Bearer "+c.UpstreamToken)
+			p.Out.Header.Set("User-Agent", clip(p.Out.Header.Get("User-Agent"), longestUserAgent))
 		},
 		Transport:     &http.Transport{TLSClientConfig: upstreamTLS, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: 8},
 		FlushInterval: -1,
@@ -82,6 +96,10 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, h *http.Request) {
 		answer(w, http.StatusTooManyRequests, "TooManyRequests", fmt.Sprintf("there are %d requests under way already", mostRequests))
 		return
 	}
+	if len(h.RequestURI) > longestURI {
+		answer(w, http.StatusRequestURITooLong, "RequestURITooLong", fmt.Sprintf("the address is longer than %d bytes", longestURI))
+		return
+	}
 	if !canonical(h.URL.Path) {
 		answer(w, http.StatusBadRequest, "BadRequest", "the path has an empty part, a dot or two dots")
 		return
@@ -89,6 +107,24 @@ func (g *gate) ServeHTTP(w http.ResponseWriter, h *http.Request) {
 	q := parse(h)
 	e := entry{request: q, UserAgent: clip(h.UserAgent(), longestUserAgent), begun: time.Now()}
 	g.bucket.take()
+	if wait := g.reading.wait(); wait > longestWait {
+		e.Fault, e.Code = "budget", http.StatusTooManyRequests
+		g.journal.add(e)
+		w.Header().Set("Retry-After", strconv.Itoa(int(wait/time.Second)))
+		answer(w, e.Code, "TooManyRequests", fmt.Sprintf("this run reads more than %d bytes a second: read from the informer's cache instead of listing again and again", g.config.MaxReadRate))
+		return
+	} else if wait > 0 {
+		time.Sleep(wait)
+	}
+	w = &metered{w, g.reading}
+	if q.Verb == "list" || q.Verb == "deletecollection" {
+		select {
+		case g.lists <- struct{}{}:
+			defer func() { <-g.lists }()
+		case <-h.Context().Done():
+			return
+		}
+	}
 	if writes(h) {
 		spent := &spending{gate: g}
 		h.Body = &countedBody{http.MaxBytesReader(w, h.Body, 3<<20), spent}

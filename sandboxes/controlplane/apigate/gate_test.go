@@ -393,3 +393,64 @@ func TestTheListenerHoldsBack(t *testing.T) {
 	response.Body.Close()
 	other.CloseIdleConnections()
 }
+
+func TestWhoReadsTooMuchIsToldToComeLater(t *testing.T) {
+	w := newWorld(t, config{MaxReadRate: 1000, ReadBurst: 2000})
+	for i, want := range []int{200, 429} {
+		code, text := w.learn("GET", pods+"?size=9000", "")
+		if code != want {
+			t.Errorf("read %d gives %d: %.200s", i, code, text)
+		}
+		if want == 429 && !strings.Contains(text, "cache") {
+			t.Error("it does not say what to do:", text)
+		}
+	}
+	if found := w.entries(2); found[1].Fault != "budget" {
+		t.Error(found[1])
+	}
+}
+
+func TestASmallDebtIsWaitedOff(t *testing.T) {
+	a := newAllowance(1000, 100)
+	if wait := a.wait(); wait != 0 {
+		t.Error(wait)
+	}
+	a.spend(600)
+	if wait := a.wait(); wait < 400*time.Millisecond || wait > 500*time.Millisecond {
+		t.Error(wait)
+	}
+	if wait := newAllowance(0, 0).wait(); wait != 0 {
+		t.Error(wait)
+	}
+}
+
+func TestListsWaitForEachOther(t *testing.T) {
+	w := newWorld(t, config{})
+	for range mostLists {
+		w.gate.lists <- struct{}{}
+	}
+	listed := make(chan int)
+	go func() {
+		code, _ := w.learn("GET", pods, "")
+		listed <- code
+	}()
+	if code, _ := w.learn("GET", pods+"/one", ""); code != 200 {
+		t.Error("a read of one object waits too:", code)
+	}
+	select {
+	case code := <-listed:
+		t.Error("one list more than may be:", code)
+	default:
+	}
+	<-w.gate.lists
+	if code := <-listed; code != 200 {
+		t.Error(code)
+	}
+}
+
+func TestALongAddressIsRefused(t *testing.T) {
+	w := newWorld(t, config{})
+	if code, _ := w.learn("GET", pods+"?labelSelector="+strings.Repeat("a", longestURI), ""); code != http.StatusRequestURITooLong {
+		t.Error(code)
+	}
+}

@@ -5,8 +5,13 @@ import (
 	"sync"
 )
 
-// mostConnections of the learner may be open at once; more wait to be accepted.
-const mostConnections = 256
+const (
+	// mostConnections of the learner may be open at once; more wait to be accepted.
+	mostConnections = 64
+	// mostControllers bounds the control port, which the learner's process can dial too. The grader dials
+	// before that process starts, and keeps its connection.
+	mostControllers = 32
+)
 
 type limited struct {
 	net.Listener

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -31,6 +32,8 @@ type config struct {
 	MaxWrites     int    `json:"max_writes"`
 	MaxWriteBytes int64  `json:"max_write_bytes"`
 	MaxPerSecond  int    `json:"max_per_second"`
+	MaxReadRate   int64  `json:"max_read_rate"` // bytes of answers in a second
+	ReadBurst     int64  `json:"read_burst"`    // bytes that may come at once after a pause
 }
 
 func readConfig(path string) (config, error) {
@@ -59,28 +62,50 @@ func serve(c config) error {
 		return err
 	}
 	g := newGate(c, &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12})
+	ours := &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
 	failed := make(chan error, 2)
-	go func() {
-		control := &http.Server{Addr: c.Control, Handler: g.controlHandler(), ReadHeaderTimeout: 5 * time.Second}
-		failed <- control.ListenAndServe()
-	}()
-	go func() {
-		front := &http.Server{
-			Addr:              c.Listen,
-			Handler:           g,
-			ReadHeaderTimeout: 10 * time.Second,
-			MaxHeaderBytes:    16 << 10,
-			TLSConfig:         &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12},
-			ErrorLog:          log.New(os.Stderr, "front: ", 0),
-		}
-		listener, err := net.Listen("tcp", c.Listen)
-		if err != nil {
-			failed <- err
-			return
-		}
-		failed <- front.ServeTLS(limit(listener, mostConnections), "", "")
-	}()
+	// TLS here too, though it is loopback: whoever took this port after us could not show our certificate
+	go func() { failed <- listen(c.Control, controlServer(g.controlHandler(), ours), mostControllers) }()
+	go func() { failed <- listen(c.Listen, frontServer(g, ours), mostConnections) }()
 	return <-failed
+}
+
+func listen(address string, server *http.Server, most int) error {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	return server.ServeTLS(limit(listener, most), "", "")
+}
+
+// controlServer keeps what stays open for the grader and drops soon what only holds a place.
+func controlServer(h http.Handler, t *tls.Config) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 3 * time.Second,
+		MaxHeaderBytes:    4 << 10,
+		TLSConfig:         t,
+		ErrorLog:          log.New(io.Discard, "", 0),
+		TLSNextProto:      map[string]func(*http.Server, *tls.Conn, http.Handler){},
+	}
+}
+
+// frontServer bounds what a client can have apigate hold: a stream costs a goroutine and its headers for as
+// long as the client likes, also one whose answer is not read.
+func frontServer(h http.Handler, t *tls.Config) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		MaxHeaderBytes:    8 << 10,
+		TLSConfig:         t,
+		ErrorLog:          log.New(io.Discard, "", 0),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams:          64,
+			MaxReceiveBufferPerConnection: 256 << 10,
+			MaxReceiveBufferPerStream:     256 << 10,
+			WriteByteTimeout:              15 * time.Second,
+		},
+	}
 }
 
 func main() {

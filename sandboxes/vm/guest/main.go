@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -21,6 +22,9 @@ func main() {
 		logf("this is the first process of a grading machine; it does nothing elsewhere")
 		os.Exit(2)
 	}
+	// Go ends on some signals that anybody may send (SEGV, ABRT, QUIT…); one that is listened for ends nothing. The
+	// channel is never read, and a fault of the agent's own still is one.
+	signal.Notify(make(chan os.Signal, 1))
 	if err := serve(); err != nil {
 		logf("%v", err)
 	}

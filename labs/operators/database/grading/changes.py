@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-
+from labs.harness import pace
 from labs.harness.checks import Failed
 from labs.harness.events import Text
 from labs.harness.kube import SERVICES, STATEFULSETS, Obj
@@ -220,7 +219,7 @@ def quiet(lab: OperatorLab) -> None:
         "给 Database 和两个子对象各加一条注解，观察 1.5 秒",
         "annotated the Database and both children, then watched for 1.5 seconds",
     )
-    time.sleep(QUIET_SECONDS)  # the window that "no write" is about
+    pace.sleep(QUIET_SECONDS)  # the window that "no write" is about
     writes = lab.audit.writes(begin)
     if writes:
         lab.fail_writes(

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from labs.harness import pace
 from labs.harness.events import Text
 from labs.harness.kube import ApiError, Obj
 from labs.harness.operator_lab import OperatorLab
@@ -41,13 +42,13 @@ def metric(name: str) -> float | None:
 
 def _metrics() -> str:
     """The page, bounded in size and time: the learner's program may serve anything."""
-    deadline = time.monotonic() + METRICS_SECONDS
+    deadline = pace.now() + METRICS_SECONDS
     page = b""
     plain = {"Accept-Encoding": "identity"}  # nothing that unpacks to more than was read
     with httpx.stream("GET", METRICS, headers=plain, timeout=METRICS_SECONDS, trust_env=False) as answer:
         for chunk in answer.iter_raw(65536):
             page += chunk
-            if len(page) > METRICS_BYTES or time.monotonic() > deadline:
+            if len(page) > METRICS_BYTES or pace.now() > deadline:
                 raise ValueError("the metrics page has no end")
     return page.decode("utf-8", "replace")
 
@@ -89,7 +90,7 @@ def _error_in(line: str) -> str:
     """What went wrong according to one line: controller-runtime's JSON, its console format, or a panic."""
     try:
         entry = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return line if "ERROR" in line or "panic:" in line else ""
     return str(entry.get("error") or "") if isinstance(entry, dict) else ""
 
@@ -155,8 +156,8 @@ class History:
         """(when the grader saw it, the object); complete up to the version that is current now."""
         current = self._db.read()
         newest = current["metadata"]["resourceVersion"] if current else ""
-        deadline = time.monotonic() + 5.0
-        while time.monotonic() < deadline:
+        deadline = pace.now() + 5.0
+        while pace.now() < deadline:
             with self._lock:
                 if any(obj["metadata"]["resourceVersion"] == newest for _, obj in self._seen):
                     return list(self._seen)

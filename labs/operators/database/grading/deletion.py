@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from labs.harness import pace
 from labs.harness.checks import Failed, NotInTime
 from labs.harness.events import Text
 from labs.harness.gate import Fault
@@ -102,7 +103,7 @@ def held(lab: OperatorLab) -> None:
     begin = lab.audit.mark()  # before the changes: a wrong write may come at once
     lab.kube.delete(SERVICES, db.namespace, db.name)
     db.annotate(STATEFULSETS, "team.example.com/note", lab.name("poke"))
-    time.sleep(HELD_SECONDS)
+    pace.sleep(HELD_SECONDS)
     writes = lab.audit.writes(begin)
     if writes:
         lab.fail_writes(
@@ -217,7 +218,7 @@ def sigterm(lab: OperatorLab) -> None:
         "用 ctrl.SetupSignalHandler() 的 context 启动 manager。",
         "Start the manager with the context of ctrl.SetupSignalHandler().",
     )
-    began = time.monotonic()
+    began = pace.now()
     try:
         ended = lab.operator.stop(timeout=8.0)
     except NotInTime:
@@ -227,7 +228,7 @@ def sigterm(lab: OperatorLab) -> None:
             hint=hint,
             saw=Text("8 秒后仍在运行", "it still ran after 8 seconds"),
         ) from None
-    took = time.monotonic() - began
+    took = pace.now() - began
     if ended.code != 0 or took > 6.0:
         raise Failed(
             tried=tried,

@@ -155,7 +155,11 @@ def _next_second(one: Obj) -> None:
 
 
 def _seconds(one: Obj) -> float:
-    return datetime.fromisoformat(one["lastTransitionTime"]).timestamp()
+    """0 for a time that the API server lets through and no calendar has, such as the year 0."""
+    try:
+        return datetime.fromisoformat(one["lastTransitionTime"]).timestamp()
+    except (ValueError, OverflowError):
+        return 0.0
 
 
 def _moves_only_on_change(kind: str, row: list[Obj]) -> None:

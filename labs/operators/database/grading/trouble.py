@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import time
 
+from labs.harness import pace
 from labs.harness.checks import Failed
 from labs.harness.events import Text
 from labs.harness.gate import Fault
@@ -119,11 +119,11 @@ def back_off(lab: OperatorLab) -> None:
         "8 次尝试至少分散在 0.25 秒之上，故障消失后完成",
         "eight attempts spread over 0.25 s at least, and success afterwards",
     )
-    begun = time.monotonic()
+    begun = pace.now()
     hit = lab.eventually(
         lambda: [r for r in lab.gate.requests(since) if r.fault and r.name == db.name],
         # whoever waits longer than the default between attempts backs off all the more
-        want=lambda seen: len(seen) >= ATTEMPTS or (len(seen) >= 2 and time.monotonic() - begun > 4.0),
+        want=lambda seen: len(seen) >= ATTEMPTS or (len(seen) >= 2 and pace.now() - begun > 4.0),
         tried=tried,
         expected=expected,
         timeout=15.0,

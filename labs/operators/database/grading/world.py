@@ -220,7 +220,7 @@ def service_facts(obj: Obj | None) -> Obj | None:
         "selector": _sorted(obj["spec"].get("selector")),
         "ports": [
             {"name": p.get("name"), "port": p["port"], "targetPort": p.get("targetPort")}
-            for p in obj["spec"]["ports"]
+            for p in obj["spec"].get("ports") or []  # a headless Service may have none
         ],
     }
 

@@ -6,6 +6,7 @@ import { LogView } from "./lib/log.js";
 import { tabs } from "./lib/tabs.js";
 import { t } from "./lib/words.js";
 import { Drafts } from "./bench/drafts.js";
+import { Environment } from "./bench/environment.js";
 import { Editor, loadLanguages } from "./bench/editor.js";
 import { panes } from "./bench/panes.js";
 import { hintFrom, Session } from "./bench/session.js";
@@ -29,6 +30,7 @@ const editor = new Editor($("[data-editor]"), $("[data-files]"), data.files, {
 });
 const deleteButton = $("[data-delete]");
 editor.on.open = () => queueMicrotask(() => (deleteButton.hidden = !editor.ownFile()));
+const environment = new Environment(data.urls.environment, $("[data-environment]"));
 const drafts = new Drafts(editor, data, $("[data-saved]"));
 
 const wanted = new URLSearchParams(location.search).get("file");
@@ -47,6 +49,7 @@ const session = new Session({
   timelineEmpty: $("[data-timeline-empty]"),
   problems: $("[data-problems]"),
   firstLine: $("[data-first-line]"),
+  limit: data.limit,
   count: (passed, total) => (count.textContent = `${passed}/${total}`),
   goto: (item) => {
     show("middle");
@@ -68,6 +71,8 @@ function debriefLink() {
 
 function busy(on) {
   button.setAttribute("aria-disabled", on);
+  if (on) environment.pause();
+  else environment.go();
   $("[data-submit-word]").textContent = on ? t("running") : t("submit");
 }
 

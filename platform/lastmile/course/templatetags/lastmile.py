@@ -132,6 +132,11 @@ def part_name(name: str) -> str:
 
 
 @register.filter
+def seconds(value: float) -> str:
+    return _("%(n)s s") % {"n": f"{value:.1f}"}
+
+
+@register.filter
 def in_order(parts: dict[str, float]) -> list[tuple[str, float]]:
     """The parts of a run's time in the order in which they happen."""
     order = ("queue", "lease", "build", "checks")

@@ -38,6 +38,7 @@ const looks = EditorView.theme({
   ".cm-matchingBracket": { backgroundColor: "var(--accent-soft)", outline: "1px solid var(--line-control)" },
   ".cm-foldGutter .cm-gutterElement": { color: "var(--ink-faint)" },
   ".cm-gutter-lint": { width: "14px" },
+  ".cm-gutter-lint .cm-gutterElement": { padding: "0" },
   ".cm-lint-marker-error": { content: "none", width: "10px", height: "10px", margin: "5px 2px", borderRadius: "2px", backgroundColor: "var(--fail)" },
   ".cm-lint-marker-warning": { content: "none", width: "10px", height: "10px", margin: "5px 2px", borderRadius: "50%", backgroundColor: "var(--ours)" },
   ".cm-lintRange-error": { backgroundImage: "none", textDecoration: "underline wavy var(--fail) 1px", textUnderlineOffset: "4px" },

@@ -5,7 +5,7 @@ import { say, t } from "../lib/words.js";
 import { drawTimeline } from "../lib/timeline.js";
 
 export class Session {
-  /** @param parts {ladder, log, editor?, verdict?, state?, timeline, timelineEmpty, problems?, firstLine?, onEnd?} */
+  /** @param parts {ladder, log, editor?, verdict?, state?, timeline, timelineEmpty, problems?, firstLine?, limit?, onEnd?} */
   constructor(parts) {
     Object.assign(this, parts);
     this.reset();
@@ -26,18 +26,24 @@ export class Session {
   /** @param pressedAt performance.now() of the key press, or 0 for a run that was there before */
   follow(run, pressedAt = 0) {
     this.stop?.();
+    clearInterval(this.ticking);
     this.reset();
     this.run = run;
     this.pressedAt = pressedAt;
+    this.pressed = pressedAt > 0;
     this.quiet = run.state === "done";
+    if (this.quiet) this.tell("running", t("loading"));
     if (this.firstLine) this.firstLine.textContent = "";
     const handlers = Object.fromEntries(
       ["queue", "attempt", "state", "step", "diagnostic", "check", "log", "timeline", "verdict", "end"].map((type) => [type, (event) => this[`on_${type}`](event)]),
     );
     this.stop = follow(run.events_url, {
       ...handlers,
-      offline: () => this.tell("running", t("offline")),
-      online: () => this.tell("running", this.doing ?? t("running")),
+      offline: () => {
+        clearInterval(this.ticking);
+        this.tell("running", t(this.quiet ? "offlineShort" : "offline"));
+      },
+      online: () => this.tell("running", this.quiet ? t("loading") : (this.doing ?? t("running"))),
     });
   }
 
@@ -59,6 +65,18 @@ export class Session {
     if (now === "done" || this.quiet) return;
     this.doing = t(now);
     this.tell(now, this.doing);
+    clearInterval(this.ticking);
+    if (now === "grading" && this.limit && this.pressed) this.count_up();
+  }
+
+  /** How long the checks have run, and how long they may. Only for a run that this page saw begin. */
+  count_up() {
+    const begun = performance.now();
+    const limit = Math.round(this.limit);
+    this.ticking = setInterval(() => {
+      const n = Math.round((performance.now() - begun) / 1000);
+      this.tell("grading", t("elapsed", { doing: this.doing, n, limit }));
+    }, 1000);
   }
 
   seen() {
@@ -102,6 +120,7 @@ export class Session {
   }
 
   on_verdict(event) {
+    clearInterval(this.ticking);
     this.last = event;
     this.count?.(event.passed, event.total);
     if (this.verdict) this.drawVerdict(event);
@@ -120,6 +139,7 @@ export class Session {
   drawVerdict(event) {
     this.verdict.hidden = false;
     this.verdict.dataset.status = event.verdict;
+    const reason = say(event.reason) || (event.verdict === "internal" ? t("internalReason") : "");
     const ran = event.verdict === "pass" || event.verdict === "fail";
     const figures = [
       ran && event.total ? t("checksOf", event) : "",
@@ -129,10 +149,21 @@ export class Session {
     this.verdict.replaceChildren(
       el("p", { class: "word" }, icon(stateIcon(event.verdict)), t(event.verdict)),
       ...(figures.length ? [el("p", { class: "figures-line figures" }, figures.join(" · "))] : []),
-      ...(say(event.reason) ? [el("p", { class: "reason" }, say(event.reason))] : []),
+      ...(reason ? [el("p", { class: "reason" }, reason)] : []),
       ...(event.verdict === "internal" ? [el("p", { class: "reason" }, t("internalText"))] : []),
-      el("p", { class: "actions" }, el("a", { class: "small", href: this.run.url }, t("openRun"))),
+      el("p", { class: "actions" }, this.wayToFailed(), el("a", { class: "small", href: this.run.url }, t("openRun"))),
     );
+  }
+
+  /** A button that leads to the first check that failed, which may be far below. */
+  wayToFailed() {
+    if (!this.ladder.firstFailed()) return null;
+    const go = () => {
+      const failed = this.ladder.firstFailed();
+      failed.scrollIntoView({ block: "start" });
+      failed.querySelector("summary")?.focus({ preventScroll: true });
+    };
+    return el("button", { class: "button button-small", type: "button", onclick: go }, t("toFailed"));
   }
 
   drawProblems(problems) {

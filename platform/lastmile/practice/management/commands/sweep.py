@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import Error, connection
 
+from lastmile.accounts import throttle
 from lastmile.practice import lifecycle, outbox, streams
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ def sweep(lost: bool = True) -> None:
         for run in lifecycle.recover_lost():
             streams.tell_of(run)
     outbox.publish_waiting()
+    throttle.forget_old()
 
 
 def _alone() -> bool:

@@ -1,0 +1,150 @@
+"""A learner's program is root in its guest. What it can do there, each on a real machine of its own."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandboxes.interface import Spec
+from sandboxes.vm import Client, VirtualMachine, VirtualMachineProvider
+from sandboxes.vm.errors import Gone, GuestError, Refused
+from sandboxes.vm.programs import Program
+from tests.sandboxes.machine import await_true
+
+pytestmark = pytest.mark.system
+
+
+@pytest.fixture
+def vm() -> Iterator[VirtualMachine]:
+    sandbox = VirtualMachineProvider().start(Spec("vm"), lambda progress: None)
+    yield sandbox
+    sandbox.close()
+
+
+@pytest.fixture
+def guest(vm: VirtualMachine) -> Iterator[Client]:
+    with vm.client() as client:
+        yield client
+
+
+def _shell(guest: Client, script: str, memory_bytes: int = 64 << 20, processes: int = 64) -> Program:
+    return guest.start(("/bin/sh", "-c", script), memory_bytes=memory_bytes, processes=processes)
+
+
+def _evidence(vm: VirtualMachine, folder: Path) -> bytes:
+    vm.collect(folder)
+    return (folder / "console.log").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("script", "evidence"),
+    [
+        ("poweroff -f", b""),
+        ("echo b > /proc/sysrq-trigger", b""),
+        ("echo c > /proc/sysrq-trigger", b"sysrq"),
+    ],
+    ids=["powers off", "restarts", "panics the kernel"],
+)
+def test_a_machine_that_is_ended_from_inside_is_gone(
+    vm: VirtualMachine, guest: Client, tmp_path: Path, script: str, evidence: bytes
+) -> None:
+    program = _shell(guest, script)
+    with pytest.raises(Gone):
+        program.wait(20)
+    with pytest.raises(Gone):
+        guest.ping()
+    await_true(lambda: not vm.standing(), 10, "the machine has ended")
+    assert not vm.alive()
+    assert evidence in _evidence(vm, tmp_path)
+
+
+@pytest.mark.parametrize("script", ["kill -9 1", "kill -STOP 1", "kill -9 -1", "kill -SEGV 1; kill -ABRT 1"])
+def test_the_agent_cannot_be_signalled_away(vm: VirtualMachine, guest: Client, script: str) -> None:
+    assert _shell(guest, script).wait(20) is not None
+    guest.ping()
+    guest.close()
+    assert vm.alive()
+
+
+def test_forks_without_end_leave_the_agent_alone(guest: Client) -> None:
+    program = _shell(guest, "f() { f | f & }; f; sleep 1000")
+    await_true(lambda: program.usage().processes > 50, 20, "it forks")
+    guest.ping()
+    ended = program.kill()
+    assert ended is not None
+    assert ended.signal == signal.SIGKILL
+    assert _shell(guest, "true").wait(20) is not None
+
+
+def test_a_program_that_fills_the_memory_is_ended(guest: Client) -> None:
+    ended = _shell(guest, "tail /dev/zero", memory_bytes=32 << 20).wait(30)
+    assert ended is not None
+    assert ended.stopped_by == "memory"
+    guest.ping()
+
+
+@pytest.mark.parametrize("folder", ["/work", "/tmp", "/run", "/"])
+def test_a_program_that_fills_the_disk_harms_itself(guest: Client, folder: str) -> None:
+    script = f"dd if=/dev/zero of={folder}/full bs=64k count=4000; exit 7"
+    ended = _shell(guest, script, memory_bytes=24 << 20).wait(60)
+    assert ended is not None
+    assert (ended.code, ended.stopped_by) in ((7, ""), (None, "memory"))
+    guest.ping()
+
+
+def test_a_full_folder_refuses_and_goes_on(guest: Client) -> None:
+    assert (
+        _shell(guest, "mount -o remount,size=1m /work; dd if=/dev/zero of=/work/full bs=64k").wait(60)
+        is not None
+    )
+    with pytest.raises(Refused, match="no space"):
+        guest.put_bytes("more", bytes(100_000))
+    guest.ping()
+
+
+def test_the_agents_port_cannot_be_opened_a_second_time(guest: Client) -> None:
+    heard = bytearray()
+    script = "ls /dev/vport*; for p in /dev/vport* /proc/1/fd/*; do echo lmvm > $p; done; cat /dev/vport0p1"
+    program = guest.start(("/bin/sh", "-c", script), on_output=heard.extend)
+    assert program.wait(20) is not None
+    assert b"/dev/vport0p1" in heard
+    assert b"busy" in heard
+    guest.ping()
+
+
+def test_what_it_writes_to_the_console_is_bounded(vm: VirtualMachine, guest: Client, tmp_path: Path) -> None:
+    program = _shell(
+        guest, "yes 'a line of noise' | head -c 400000 > /dev/console; echo the end > /dev/console"
+    )
+    assert program.wait(60) is not None
+    await_true(lambda: b"the end" in _evidence(vm, tmp_path), 10, "its last words are kept")
+    assert len(_evidence(vm, tmp_path)) <= 128 << 10
+
+
+def test_a_machine_that_hangs_is_ended(vm: VirtualMachine) -> None:
+    process = vm._process
+    assert process is not None
+    # as if its processor had stopped: nobody told the sandbox, as freeze() would
+    process.freeze(True)
+    assert not vm.alive()
+    assert not vm.standing()
+    assert not vm.alive()
+
+
+def test_a_frozen_machine_is_not_taken_for_one_that_hangs(vm: VirtualMachine) -> None:
+    vm.freeze(True)
+    assert vm.standing()
+    assert not vm.alive()
+    assert vm.standing()
+    vm.freeze(False)
+    assert vm.alive()
+
+
+def test_a_machine_that_somebody_speaks_with_is_alive(vm: VirtualMachine, guest: Client) -> None:
+    assert vm.alive()
+    with pytest.raises(GuestError, match="another client"):
+        vm.client(timeout=0.05)
+    guest.ping()
