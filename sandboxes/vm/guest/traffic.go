@@ -211,7 +211,8 @@ func (c connectionPlan) dial(ctx context.Context, remote string) (net.Conn, erro
 	// closed while it still is in SYN_SENT
 	dialer.Timeout = giveUpAfter
 	conn, err := dialer.DialContext(ctx, "tcp", remote)
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	var late net.Error
+	if errors.As(err, &late) && late.Timeout() {
 		err = syscall.EINPROGRESS
 	}
 	return conn, err

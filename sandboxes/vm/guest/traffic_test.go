@@ -186,3 +186,21 @@ func TestSocketsOfUnusualMaking(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoGivesUpIsStillConnecting(t *testing.T) {
+	if !alone(t) {
+		return
+	}
+	full := plan{Parallel: 1, Listeners: []listenerPlan{{Address: "127.0.0.1", Port: 20001, Serve: "full", Backlog: 1}}}
+	for id := range 2 {
+		full.Connections = append(full.Connections, connectionPlan{ID: id, Kind: "overflow", Address: "127.0.0.1", Port: 20001})
+	}
+	execute(t, full)
+	late := connectionPlan{ID: 7, Kind: "give_up", Address: "127.0.0.1", Port: 20001}
+	if got := execute(t, plan{Parallel: 1, Connections: []connectionPlan{late}})[7]; got.Errno != "EINPROGRESS" || got.Open {
+		t.Errorf("%+v", got)
+	}
+	if _, err := releaseTraffic(context.Background(), nil); err != nil {
+		t.Error(err)
+	}
+}

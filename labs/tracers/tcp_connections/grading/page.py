@@ -159,7 +159,7 @@ def scrapes(world: World) -> None:
         "one client connects and says nothing, while three others scrape three times each",
         f"nc 127.0.0.1 9435 & curl {METRICS}",
     )
-    quiet = Connection(0, "half_open", "127.0.0.1", 9435, 0, "half_open")
+    quiet = Connection(0, "overflow", "127.0.0.1", 9435, 0, "queued")
     lab.traffic(Plan((), (quiet,)))
     pages = [world.page()]
     script = (

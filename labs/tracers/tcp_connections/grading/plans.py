@@ -102,7 +102,9 @@ def errors(draft: Draft) -> Plan:
         address = draft.random.choice((draft.address(), "::1"))
         draft.add(kind, address, draft.serve(kind, address), draft.some(3, 8))
     draft.add("refused", draft.address(), next(draft.ports), draft.some(3, 8))
-    draft.add("refused", "::1", next(draft.ports), draft.some(3, 8), source=next(draft.ports))
+    source = next(draft.ports)
+    for _ in range(draft.some(3, 5)):  # two at once from one port cannot go to the same place
+        draft.add("refused", "::1", next(draft.ports), source=source)
     draft.add("timeout", SILENT[0], next(draft.ports), draft.some(2, 4))
     draft.add("timeout", SILENT[1], next(draft.ports), draft.some(1, 3))
     draft.add("give_up", draft.random.choice(SILENT), next(draft.ports), draft.some(2, 5))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
 
+from labs.harness import pace
 from labs.harness.checks import CheckFunction, Failed
 from labs.harness.events import Text
 from labs.harness.exposition import Exposition
@@ -106,12 +107,12 @@ class World:
         accept: Accept = everything,
     ) -> Grown:
         """Wait until what has grown since `before` is what is wanted. `scrapes`: how many there were by then."""
-        deadline = time.monotonic() + COUNTED_WITHIN
+        deadline = pace.now() + COUNTED_WITHIN
         while True:
             now = counts_of(self.page())
             seen = grown(before, now)
             off = difference(seen, wanted, self.scrapes - scrapes).only(accept)
-            if not off.missing or off.surplus or time.monotonic() > deadline:
+            if not off.missing or off.surplus or pace.now() > deadline:
                 missed = self.lab.missed_runs() - misses if off else 0
                 return Grown(plan, truth, seen, wanted, off, missed)
             time.sleep(0.2)
@@ -143,9 +144,9 @@ class World:
 
     def rest(self) -> None:
         """Until nothing but the scrapes is counted any more; gives up after a while."""
-        deadline = time.monotonic() + COUNTED_WITHIN
+        deadline = pace.now() + COUNTED_WITHIN
         last = _quiet(counts_of(self.page()))
-        while time.monotonic() < deadline:
+        while pace.now() < deadline:
             time.sleep(0.2)
             now = _quiet(counts_of(self.page()))
             if now == last:
