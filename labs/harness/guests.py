@@ -106,9 +106,7 @@ class Guest:
     def program(self, number: int) -> Program:
         return self._programs[number]
 
-    def _start(
-        self, client: Client, number: int, program: Path, env: Mapping[str, str], name: str
-    ) -> None:
+    def _start(self, client: Client, number: int, program: Path, env: Mapping[str, str], name: str) -> None:
         if name not in self._pushed:
             client.put_bytes(name, program.read_bytes(), mode=0o755, timeout=60.0)
             self._pushed.add(name)

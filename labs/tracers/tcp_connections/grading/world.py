@@ -29,7 +29,7 @@ from labs.tracers.tcp_connections.grading.ledger import (
 
 METRICS = "http://127.0.0.1:9435/metrics"
 COUNTED_WITHIN = 10.0
-START_WITHIN = 60.0
+START_WITHIN = 45.0
 # a run that the kernel leaves out can cost the counts of one socket: up to three
 _COUNTS_OF_A_MISS, _MOST_MISSES = 3, 4
 
