@@ -22,7 +22,7 @@ test:
 	@exec $(VENV)/python -m pytest $(ARGS)
 
 check:
-	@$(SETUP) --only go
+	@$(SETUP) --only go,vm,ebpf
 	$(VENV)/ruff check .
 	$(VENV)/ruff format --check .
 	$(VENV)/mypy

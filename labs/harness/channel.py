@@ -19,8 +19,17 @@ class Refused(Exception):
     """The engine could not carry out a request: ours."""
 
 
-class GuestRefused(Exception):
-    """The guest's agent said no: nothing listens there, no such file, more than the bound."""
+class GuestRefused(NotInTime):
+    """The guest's agent said no: nothing listens there, no such address, more than the bound.
+
+    A check that lets it through has failed: the learner's program is root there and may be why.
+    """
+
+    def __init__(self, said: str) -> None:
+        super().__init__(Text(f"虚拟机里做不到：{said}", f"the machine could not do it: {said}"))
+
+    def __str__(self) -> str:
+        return self.what.en.partition(": ")[2]
 
 
 class GuestLost(NotInTime):

@@ -14,6 +14,7 @@ from typing import Any
 from labs.harness.manifest import Lab
 
 FILE = "proof.json"
+KILLED, NOT_COMPILING, SURVIVES = "killed by ", "does not compile", "survives"
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,10 @@ class Finding:
 
 @dataclass
 class Proof:
-    """`survivors` are mutants that passed; each has its reason in `note`, or is `wrong`.
+    """`mutants` tells what became of each mutant that was run, by its id: KILLED and by which check, or a word.
 
-    `mutants_found` of them are known; where fewer were run, it was a fixed choice among them.
+    `survivors` are those that passed; each has its reason in `note`, or is `wrong`. `mutants_found` of them are
+    known; where fewer were run, it was a fixed choice among them.
     """
 
     lab: str
@@ -40,8 +42,7 @@ class Proof:
     right: list[Finding] = field(default_factory=list)
     mistakes: list[Finding] = field(default_factory=list)
     mutants_found: int = 0
-    mutants_killed: int = 0
-    mutants_not_compiling: int = 0
+    mutants: dict[str, str] = field(default_factory=dict)
     survivors: list[Finding] = field(default_factory=list)
     undecided: list[Finding] = field(default_factory=list)
     repeats: int = 0
@@ -52,6 +53,14 @@ class Proof:
     def wrong(self) -> list[Finding]:
         groups = (self.starter, self.right, self.mistakes, self.survivors, self.undecided)
         return [finding for group in groups for finding in group if finding.wrong]
+
+    @property
+    def mutants_killed(self) -> int:
+        return sum(outcome.startswith(KILLED) for outcome in self.mutants.values())
+
+    @property
+    def mutants_not_compiling(self) -> int:
+        return sum(outcome == NOT_COMPILING for outcome in self.mutants.values())
 
     @property
     def holds(self) -> bool:

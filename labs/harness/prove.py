@@ -52,7 +52,8 @@ def prove(
     """Run the named parts and answer what was found.
 
     Without `match` it is kept as proof.json; parts that were not run are taken from the
-    kept proof while it still speaks of the same grader and solution.
+    kept proof while it still speaks of the same grader and solution. So are mutants whose outcome
+    is known: a proof that was stopped goes on where it was.
     """
     prover = _Prover(lab, jobs, match, say, cancel or threading.Event())
     found = proof.load(lab) or proof.empty(lab)
@@ -61,7 +62,7 @@ def prove(
     if "mistakes" in parts:
         prover.mistakes(found)
     if "mutants" in parts:
-        prover.mutants(found, limit)
+        prover.mutants(found, limit, keep=not match)
     if "repeat" in parts:
         prover.repeat(found, repeat)
     found.parts = [part for part in PARTS if part in parts or part in found.parts]
@@ -88,16 +89,25 @@ class _Prover:
         chosen = [mistake for mistake in mistakes.load(self.lab) if self.match in mistake.name]
         found.mistakes = self._all(self._mistake, chosen)
 
-    def mutants(self, found: Proof, limit: int) -> None:
+    def mutants(self, found: Proof, limit: int, keep: bool) -> None:
         base = accept(self.lab, read_dir(self.lab.folder / "solution"))
         known = [m for m in mutants.find(self.lab.folder / "solution") if m.file in base.files]
         chosen = [mutant for mutant in mutants.sample(known, limit) if self.match in mutant.id]
         found.mutants_found = len(known)
+        found.undecided = []
+        saving = threading.Lock()
+
+        def run(mutant: Mutant) -> None:
+            judged = self._judge(mutant.apply(base), _TO_FIRST_FAILURE)
+            with saving:
+                self._note(found, mutant, judged)
+                if keep:
+                    proof.save(self.lab, found)
+
+        self._all(run, [mutant for mutant in chosen if mutant.id not in found.mutants])
         reasons = mutants.reasons(self.lab)
-        found.mutants_killed = found.mutants_not_compiling = 0
-        found.survivors, found.undecided = [], []
-        for mutant, judged in self._all(lambda m: (m, self._judge(m.apply(base), _TO_FIRST_FAILURE)), chosen):
-            self._count(found, mutant, judged, reasons.get(mutant.id))
+        ran = [mutant for mutant in known if found.mutants.get(mutant.id) == proof.SURVIVES]
+        found.survivors = [_survivor(mutant, reasons.get(mutant.id)) for mutant in ran]
 
     def repeat(self, found: Proof, count: int) -> None:
         """The solution under `count` different seeds."""
@@ -135,21 +145,14 @@ class _Prover:
         told = self._told(mistake.name, mistake.judge(judged.verdict), judged)
         return replace(told, note=mistake.why.json() | {"catches": mistake.catches})
 
-    def _count(self, found: Proof, mutant: Mutant, judged: Judged, reason: Text | None) -> None:
+    def _note(self, found: Proof, mutant: Mutant, judged: Judged) -> None:
         verdict = judged.verdict
         if verdict.verdict == "internal":
             found.undecided.append(Finding(mutant.id, f"{mutant}: internal: {verdict.log[-400:]}"))
-        elif not judged.compiled:
-            found.mutants_not_compiling += 1
-        elif verdict.verdict != "pass":
-            found.mutants_killed += 1
-        elif reason is None:
-            found.survivors.append(Finding(mutant.id, f"{mutant} survives, and mutants.toml has no reason"))
+            outcome = "undecided"
         else:
-            found.survivors.append(Finding(mutant.id, note=reason.json()))
-        mark = {"pass": "survives", "internal": "undecided"}.get(verdict.verdict, "killed")
-        mark = mark if judged.compiled or verdict.verdict == "internal" else "does not compile"
-        self.say(f"  {mark}: {mutant.id} {mutant} {_by(verdict)}")
+            outcome = found.mutants[mutant.id] = _outcome_of(judged)
+        self.say(f"  {outcome}: {mutant.id} {mutant}")
 
     def _told(self, name: str, wrong: str, judged: Judged) -> Finding:
         self.say(f"  {'✗' if wrong else '✓'} {name} ({judged.verdict.seconds:.1f} s) {wrong}")
@@ -174,6 +177,17 @@ def _outcome(verdict: Verdict) -> tuple[str, tuple[tuple[str, str], ...]]:
     return verdict.verdict, tuple((row.check, row.status) for row in verdict.checks)
 
 
-def _by(verdict: Verdict) -> str:
-    failed = next((row.check for row in verdict.checks if row.status == "failed"), verdict.verdict)
-    return f"by {failed}" if verdict.verdict == "fail" else ""
+def _outcome_of(judged: Judged) -> str:
+    if not judged.compiled:
+        return proof.NOT_COMPILING
+    verdict = judged.verdict
+    if verdict.verdict == "pass":
+        return proof.SURVIVES
+    failed = next((row.check for row in verdict.checks if row.status == "failed"), "")
+    return proof.KILLED + (failed if verdict.verdict == "fail" else verdict.verdict)
+
+
+def _survivor(mutant: Mutant, reason: Text | None) -> Finding:
+    if reason is None:
+        return Finding(mutant.id, f"{mutant} survives, and mutants.toml has no reason")
+    return Finding(mutant.id, note=reason.json())

@@ -20,6 +20,8 @@ from sandboxes.setup import (
 )
 from sandboxes.setup.step import SetupError, Step
 
+# What only some labs need: a machine that cannot have it, as one with other packages than Debian's, serves the rest.
+SPARE = ("vm", "ebpf")
 GROUPS = ("packages", "go", "kubernetes", "programs", "vm", "ebpf", "warm", "site", "tests")
 
 
@@ -43,6 +45,13 @@ def steps(groups: Sequence[str]) -> list[Step]:
     return [step for name in GROUPS if name in groups for step in every[name]]
 
 
+def _spare(chosen: Sequence[Step]) -> list[Step]:
+    """Those of `chosen` without which the course still runs."""
+    names = {step.name for step in steps(SPARE)}
+    caches = [step for step in chosen if isinstance(step, modules.WarmCache) and step.has_ebpf]
+    return [step for step in chosen if step.name in names] + caches
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """0 when everything stands, 1 with one line of reason and one of remedy otherwise."""
     parser = argparse.ArgumentParser(prog="lastmile setup", description=__doc__)
@@ -61,7 +70,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print(f"{'done   ' if step.done() else 'to do  '}{step.name}")
         elif not all(step.done() for step in chosen):
             with runner.alone(paths.cache_dir() / "setup.lock", console):
-                runner.run(chosen, console)
+                runner.run(chosen, console, _spare(chosen))
     except SetupError as error:
         print(f"lastmile: set-up stopped. {error}", file=sys.stderr)
         if error.remedy:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sandboxes.setup import golang
-from sandboxes.setup.modules import CHECKOUT
+from sandboxes.setup.modules import CHECKOUT, with_bindings
+from sandboxes.setup.step import SetupError
 
 _SKIPPED = ("mistakes", "node_modules", ".venv", "build")
 
@@ -43,13 +44,17 @@ def unformatted(paths: Sequence[Path], *, write: bool = False) -> list[str]:
 
 def vet(module: Path) -> str:
     """What go vet says; empty when it is content."""
-    ended = subprocess.run(
-        [golang.go(), "vet", "-trimpath", "./..."],
-        cwd=module,
-        env=golang.environment(),
-        capture_output=True,
-        text=True,
-    )
+    try:
+        with with_bindings(module) as folder:
+            ended = subprocess.run(
+                [golang.go(), "vet", "-trimpath", "./..."],
+                cwd=folder,
+                env=golang.environment(),
+                capture_output=True,
+                text=True,
+            )
+    except SetupError as error:
+        return f"{module}: {error}\n"
     return ended.stderr if ended.returncode else ""
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,48 +87,30 @@ class WarmCache:
         self.name = f"build cache for {solution.parent.parent.name}/{solution.parent.name}"
         self._stamp = Stamp(paths.cache_dir() / "warm" / digest(str(solution))[:16])
 
+    @property
+    def has_ebpf(self) -> bool:
+        return any(self._solution.rglob("*.bpf.c"))
+
     def _key(self) -> str:
         trim = golang.build_cache() / "trim.txt"
         sources = [path for end in ("go", "c", "h") for path in sorted(self._solution.rglob(f"*.{end}"))]
         return digest(golang.VERSION, [self._solution / "go.mod", self._solution / "go.sum"], sources, trim)
 
     def done(self) -> bool:
-        kept = self._bpf_build() is None or reference(self._solution.parent).is_file()
+        kept = _bpf_build(self._solution) is None or reference(self._solution.parent).is_file()
         return kept and golang.build_cache().is_dir() and self._stamp.matches(self._key())
 
     def run(self, say: Say) -> None:
-        build = self._bpf_build()
-        if build is None:
-            self._compile(self._solution, Path("/dev/null"), say)
-        else:
-            with tempfile.TemporaryDirectory(prefix="lastmile-warm-") as scratch:
-                copy = Path(scratch) / "solution"
-                shutil.copytree(self._solution, copy)
-                self._generate(copy, build, say)
-                program = reference(self._solution.parent)
-                program.parent.mkdir(parents=True, exist_ok=True)
-                part = part_of(program)
-                self._compile(copy, part, say)
-                part.replace(program)
+        say("what it is built from")
+        kept = reference(self._solution.parent) if _bpf_build(self._solution) else None
+        part = part_of(kept) if kept else Path("/dev/null")
+        if kept:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+        with with_bindings(self._solution) as folder:
+            self._compile(folder, part, say)
+        if kept:
+            part.replace(kept)
         self._stamp.write(self._key())
-
-    def _bpf_build(self) -> dict[str, Any] | None:
-        """The table [build] of the lab when it is of kind bpf."""
-        manifest = self._solution.parent / "lab.toml"
-        if not manifest.is_file():
-            return None
-        build: dict[str, Any] = tomllib.loads(manifest.read_text("utf-8")).get("build", {})
-        return build if build.get("kind") == "bpf" else None
-
-    def _generate(self, copy: Path, build: dict[str, Any], say: Say) -> None:
-        say("bpf2go")
-        names = sorted(str(path.relative_to(copy)) for path in copy.glob(build.get("source", "bpf/*.bpf.c")))
-        if len(names) != 1:
-            raise SetupError(f"{self.name}: there are {len(names)} C sources, there must be one")
-        argv = toolchain.generate(
-            names[0], build.get("ident", "bpf"), tuple(build.get("types", ())), build.get("package", ".")
-        )
-        command.run(argv, log=self._log, cwd=copy, remedy="make setup")
 
     @property
     def _log(self) -> str:
@@ -141,6 +125,43 @@ class WarmCache:
             say(f"go {' '.join(words[:2])}")
             argv = [str(golang.go()), *words]
             command.run(argv, log=self._log, cwd=folder, env=golang.environment(), on_line=Compiled(say))
+
+
+@contextlib.contextmanager
+def with_bindings(folder: Path) -> Iterator[Path]:
+    """A folder of a lab as its build sees it: with eBPF code, a copy with the bindings that bpf2go writes.
+
+    Raises SetupError when the C does not compile.
+    """
+    build = _bpf_build(folder)
+    if build is None:
+        yield folder
+        return
+    with tempfile.TemporaryDirectory(prefix="lastmile-bindings-") as scratch:
+        copy = Path(scratch) / folder.name
+        shutil.copytree(folder, copy)
+        _generate(copy, build)
+        yield copy
+
+
+def _bpf_build(folder: Path) -> dict[str, Any] | None:
+    """The table [build] of the lab that the folder belongs to, when it is of kind bpf."""
+    above = (folder.parent, folder.parent.parent)  # solution/, or solutions/NAME/
+    manifest = next((place / "lab.toml" for place in above if (place / "lab.toml").is_file()), None)
+    if manifest is None:
+        return None
+    build: dict[str, Any] = tomllib.loads(manifest.read_text("utf-8")).get("build", {})
+    return build if build.get("kind") == "bpf" else None
+
+
+def _generate(copy: Path, build: dict[str, Any]) -> None:
+    names = sorted(str(path.relative_to(copy)) for path in copy.glob(build.get("source", "bpf/*.bpf.c")))
+    if len(names) != 1:
+        raise SetupError(f"{copy.name}: there are {len(names)} C sources, there must be one")
+    argv = toolchain.generate(
+        names[0], build.get("ident", "bpf"), tuple(build.get("types", ())), build.get("package", ".")
+    )
+    command.run(argv, log="bpf2go-bindings", cwd=copy, remedy="make setup")
 
 
 def programs() -> list[GoProgram]:

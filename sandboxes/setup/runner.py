@@ -39,6 +39,11 @@ class Console:
             self._shown = time.monotonic()
             self._line(f"{self._prefix}: {text}")
 
+    def leave_out(self, reason: str, remedy: str) -> None:
+        self._line(f"{self._prefix}: left out. {reason}")
+        if remedy:
+            self._line(f"    to have it: {remedy}")
+
     def close(self, seconds: float) -> None:
         self._line(f"{self._prefix}: done in {seconds:.1f} s")
 
@@ -47,18 +52,26 @@ class Console:
         self._out.flush()
 
 
-def run(steps: Sequence[Step], console: Console) -> int:
-    """Run what is not done; the number of steps that had to run. Raises SetupError, naming the step."""
-    ran = 0
+def run(steps: Sequence[Step], console: Console, spare: Sequence[Step] = ()) -> int:
+    """Run what is not done; the number of steps that had to run. Raises SetupError, naming the step.
+
+    A step of `spare` that fails is told and left out, with those of `spare` after it, which build upon it: the
+    course can do without.
+    """
+    ran, left_out = 0, False
     for n, step in enumerate(steps, start=1):
-        if step.done():
+        if step.done() or (left_out and step in spare):
             continue
         started = time.monotonic()
         console.open(n, len(steps), step.name)
         try:
             step.run(console.say)
         except SetupError as error:
-            raise SetupError(f"{step.name}: {error}", error.remedy) from error
+            if step not in spare:
+                raise SetupError(f"{step.name}: {error}", error.remedy) from error
+            left_out = True
+            console.leave_out(str(error), error.remedy)
+            continue
         if not step.done():
             raise SetupError(f"{step.name}: ran, but its result is not there", "run make setup again")
         console.close(time.monotonic() - started)

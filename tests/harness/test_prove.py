@@ -119,3 +119,17 @@ def test_it_works(lab: Lab) -> None:
     again = prove.prove(lab, ("mutants",))
     assert again.holds, again.summary()
     assert again.figures()["mistakes_caught"] == 1, "parts that were not run are kept"
+    assert again.mutants == found.mutants
+
+
+@pytest.mark.system
+def test_a_mutant_whose_outcome_is_known_is_not_run_again(lab: Lab) -> None:
+    """A proof that was stopped goes on where it was, while grader and solution are the same."""
+    known = {mutant.id: f"{proof.KILLED}ends" for mutant in mutants.find(lab.folder / "solution")}
+    kept = proof.empty(lab)
+    kept.mutants = dict(known)
+    proof.save(lab, kept)
+    told: list[str] = []
+    found = prove.prove(lab, ("mutants",), say=told.append)
+    assert (found.mutants, told) == (known, [])
+    assert (found.mutants_found, found.mutants_killed) == (len(known), len(known))

@@ -144,9 +144,9 @@ def test_a_tracer_that_disturbs_the_traffic_is_told_so() -> None:
     """It takes loopback's IPv6 away once it is attached."""
     code = then('os.WriteFile("/proc/sys/net/ipv6/conf/all/disable_ipv6", []byte("1"), 0)')
     verdict, _ = grade(go=solution_with_delay(code))
-    assert "did not end as planned" in saw(only(verdict, "counts")) or "not be done" in saw(
-        only(verdict, "counts")
-    )
+    assert verdict.verdict == "fail", verdict.log
+    row = only(verdict, "counts")
+    assert "did not end as planned" in saw(row) or "could not do it" in saw(row)
 
 
 def solution_with_delay(code: str) -> str:

@@ -29,7 +29,7 @@ def proved() -> Path:
     assert lab is not None
     found = proof.empty(lab)
     found.mistakes = [proof.Finding("one"), proof.Finding("two"), proof.Finding("three", wrong="passed")]
-    found.mutants_killed = 40
+    found.mutants = {f"main.go:{n}": f"{proof.KILLED}ends" for n in range(40)}
     found.survivors = [proof.Finding("survivor", note={"zh": "等价", "en": "the same"})]
     found.repeats, found.disagreed = 20, 0
     return proof.save(lab, found)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sandboxes.bpf import toolchain
-from sandboxes.setup import ebpf
+from sandboxes.setup import ebpf, modules
 from sandboxes.setup.kernels import SERIES
 from sandboxes.setup.step import SetupError
 
@@ -42,3 +42,12 @@ def test_a_learner_cannot_add_to_the_command_line() -> None:
     argv = toolchain.generate("bpf/a.bpf.c", "bpf", ("event",), ".")
     assert argv[argv.index("--") - 2 : argv.index("--")] == ("bpf", "bpf/a.bpf.c")
     assert "-nostdlibinc" in argv
+
+
+def test_a_lab_with_ebpf_code_is_seen_with_its_bindings(checkout: Path) -> None:
+    solution = checkout / "tests/harness/labs/tracers/states/solution"
+    with modules.with_bindings(solution) as folder:
+        assert folder != solution
+        assert "func loadBpfObjects(" in (folder / "bpf_x86_bpfel.go").read_text()
+    assert not folder.exists()
+    assert not (solution / "bpf_x86_bpfel.go").exists()

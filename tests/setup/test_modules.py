@@ -84,3 +84,8 @@ def test_every_lab_and_program_is_found() -> None:
     labs = {path.parent for path in modules.CHECKOUT.glob("labs/*/*/solution/go.mod")}
     assert len(modules.solutions()) == len(labs)
     assert [program.name for program in modules.programs()] == ["apigate"]
+
+
+def test_a_lab_without_is_seen_as_it_is(source: Path) -> None:
+    with modules.with_bindings(source) as folder:
+        assert folder == source

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandboxes.setup.__main__ import GROUPS, main, steps
+from sandboxes.setup.__main__ import GROUPS, _spare, main, steps
 
 
 def test_it_works(capsys: pytest.CaptureFixture[str], cache: Path) -> None:
@@ -50,3 +50,12 @@ def test_looking_is_quick_and_needs_no_django(checkout: Path) -> None:
     started = time.monotonic()
     subprocess.run([sys.executable, "-c", code], check=True, cwd=checkout)
     assert time.monotonic() - started < 2
+
+
+def test_a_machine_without_the_kernels_can_have_everything_else() -> None:
+    chosen = steps(GROUPS)
+    spare = {step.name for step in _spare(chosen)}
+    assert {"Linux 6.1", "Linux 6.12", "Debian packages for eBPF code"} <= spare
+    assert (
+        not {"Debian packages", "Go 1.26.6", "front-end assets", "build cache for operators/database"} & spare
+    )

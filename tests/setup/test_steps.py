@@ -61,6 +61,19 @@ def test_a_failure_names_its_step_and_keeps_the_remedy(tmp_path: Path) -> None:
     assert not (tmp_path / "b").exists()
 
 
+def test_what_can_be_spared_is_left_out_with_what_builds_upon_it(tmp_path: Path) -> None:
+    first, broken, upon, last = (
+        Touch(tmp_path / "a"),
+        Touch(tmp_path / "b", "no such kernel"),
+        Touch(tmp_path / "c"),
+        Touch(tmp_path / "d"),
+    )
+    out = io.StringIO()
+    assert runner.run([first, broken, upon, last], runner.Console(out), [broken, upon]) == 2
+    assert "[2/4] b: left out. no such kernel\n    to have it: try again\n" in out.getvalue()
+    assert (upon.ran, last.done()) == ([], True)
+
+
 def test_a_step_that_ran_without_a_result_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SetupError, match="its result is not there"):
         runner.run([Touch(tmp_path / "a", "lies")], runner.Console(io.StringIO()))

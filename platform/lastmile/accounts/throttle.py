@@ -1,4 +1,4 @@
-"""How fast passwords may be guessed (docs/adr/0006-sign-in-throttle.md).
+"""How fast passwords may be guessed (docs/adr/0008-sign-in-throttle.md).
 
 Counted in PostgreSQL, which every web process shares. An attempt is paid for before its password is looked
 at, so attempts made at the same time cannot slip through, and is given back when the password was right.
