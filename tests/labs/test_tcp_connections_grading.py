@@ -118,6 +118,7 @@ def test_a_series_that_fell_is_a_difference() -> None:
         ({(CLOSED, "local", "0"): 2}, {(CLOSED, "local", "20001"): 2}, "inet_sport"),
         ({(CLOSED, "local", "40000"): 2}, {(CLOSED, "reset", "ephemeral"): 2}, "from 32768"),
         ({(CONN, "accepted", A): 1}, {(CONN, "established", A): 1}, "how the socket began"),
+        ({(CONN, "accepted", "127.0.0.1:40000"): 1}, {(CONN, "accepted", A): 1}, "a client's own end"),
     ],
 )
 def test_the_clue_fits_what_is_off(seen: Counts, wanted: Counts, words: str) -> None:

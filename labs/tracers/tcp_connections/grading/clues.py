@@ -16,7 +16,7 @@ from labs.tracers.tcp_connections.grading.ledger import (
 
 def clue(off: Difference, seen: Counts, misses: int) -> Text:
     """What most likely is behind it. `seen` is all that was counted in that time."""
-    for guess in (_fallen, _nothing, _ports, _mapped, _doubled, _misnamed):
+    for guess in (_fallen, _nothing, _ports, _wrong_end, _mapped, _doubled, _misnamed):
         text = guess(off, seen)
         if text is not None:
             return text
@@ -80,6 +80,18 @@ def _ports(off: Difference, seen: Counts) -> Text | None:
             f"src_port={numbers[0][2]} was chosen by the kernel: from 32768 on it is {EPHEMERAL}.",
         )
     return None
+
+
+def _wrong_end(off: Difference, seen: Counts) -> Text | None:
+    """A dst whose port the kernel gave to a client: nobody connects to such a place."""
+    odd = sorted(series[2] for series in off.surplus if series[0] == CONN and (_port(series) or 0) >= 32768)
+    if not odd:
+        return None
+    return Text(
+        f"{odd[0]} 是客户端自己的一端。dst 是服务器那一端：连接方的对端地址，接受方的本地地址；先弄清这个 socket 是哪一方。",
+        f"{odd[0]} is a client's own end. dst is the server's end: the remote address of who connects, the local one "
+        "of who accepts; so find out first which of the two this socket is.",
+    )
 
 
 def _mapped(off: Difference, seen: Counts) -> Text | None:

@@ -55,9 +55,11 @@ def before(world: World) -> None:
         "关闭在你的程序启动之前就已建立的连接",
         "close the connections that stood before your program was started",
     )
+    misses, counts, scrapes = world.mark()
     lab.release()
+    truth = lab.traffic(plan)
     world.judge(
-        world.run(plan, lambda truth: expected(truth.connections)),
+        world.settle(plan, truth, expected(truth.connections), counts, misses, scrapes),
         tried=Text(
             "关闭追踪器挂载之前建立的连接，再建立 3 个新连接",
             "closed connections from before the tracer was attached, then made 3 new ones",
