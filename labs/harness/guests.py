@@ -29,6 +29,7 @@ from sandboxes.vm.programs import Exit, Program
 T = TypeVar("T")
 MIB = 1 << 20
 PROGRAM = "program"
+REFERENCE = "reference"
 MAX_SECONDS = 300.0
 _OUTPUT_BYTES = 16 * MIB
 _RUN_BYTES = 64 << 10
@@ -65,7 +66,7 @@ class Guest:
         self._output = Batches(callbacks.lines, callbacks.cut, callbacks.broken)
         self._client: Client | None = None
         self._programs: dict[int, Program] = {}
-        self._pushed = False
+        self._pushed: set[str] = set()
         self._lost: Lost | None = None
         self._closed = False
         self._lock = threading.Lock()
@@ -73,11 +74,21 @@ class Guest:
         self.object: Path | None = None
         self.built: Path | None = None
 
-    def start(self, number: int, program: Path, env: Mapping[str, str], args: tuple[str, ...] = ()) -> None:
-        """Push the program, once, and start an instance. Raises ValueError for a used number, GuestLost."""
+    def start(
+        self,
+        number: int,
+        program: Path,
+        env: Mapping[str, str],
+        args: tuple[str, ...] = (),
+        name: str = PROGRAM,
+    ) -> None:
+        """Push the program, once, and start an instance. Raises ValueError for a used number, GuestLost.
+
+        `name` is the program's in the guest.
+        """
         if number in self._programs or len(self._programs) >= MAX_INSTANCES:
             raise ValueError(f"instance {number} cannot be started")
-        self._try(lambda client: self._start(client, number, program, env, args))
+        self._try(lambda client: self._start(client, number, program, env, args, name))
         threading.Thread(target=self._await_end, args=(number,), daemon=True).start()
 
     def stop(self, number: int) -> None:
@@ -108,7 +119,7 @@ class Guest:
         """Run the learner's program with arguments until it ends, or until its time is over."""
         if self.built is None:
             raise ValueError("there is no program yet")
-        self._push(client, self.built)
+        self._push(client, self.built, PROGRAM)
         output = bytearray()
         program = client.start(
             (f"/work/{PROGRAM}", *args), output_bytes=_RUN_BYTES, on_output=output.extend, **self._how(30.0)
@@ -121,20 +132,26 @@ class Guest:
         return Answer({"code": None, "signal": 0, "stopped_by": "", **how, "in_time": in_time}, bytes(output))
 
     def _start(
-        self, client: Client, number: int, program: Path, env: Mapping[str, str], args: tuple[str, ...]
+        self,
+        client: Client,
+        number: int,
+        program: Path,
+        env: Mapping[str, str],
+        args: tuple[str, ...],
+        name: str,
     ) -> None:
-        self._push(client, program)
+        self._push(client, program, name)
         self._programs[number] = client.start(
-            (f"/work/{PROGRAM}", *args),
+            (f"/work/{name}", *args),
             output_bytes=_OUTPUT_BYTES,
             on_output=self._output.feed,
             **self._how(30.0, env),
         )
 
-    def _push(self, client: Client, program: Path) -> None:
-        if not self._pushed:
-            client.put_bytes(PROGRAM, program.read_bytes(), mode=0o755, timeout=60.0)
-            self._pushed = True
+    def _push(self, client: Client, program: Path, name: str) -> None:
+        if name not in self._pushed:
+            client.put_bytes(name, program.read_bytes(), mode=0o755, timeout=60.0)
+            self._pushed.add(name)
 
     def _how(self, timeout: float, env: Mapping[str, str] | None = None) -> dict[str, Any]:
         """What every process of the learner's program is started with."""

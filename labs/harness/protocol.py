@@ -48,7 +48,7 @@ EVENTS: dict[str, _Shape] = {
     "timeline": {"entries": list},
     "diagnostic": {"tool": str, "file": str, "line": int, "column": int, "message": str, "text": dict},
 }
-ACTIONS = ("start_operator", "stop_operator", "kill_operator")
+ACTIONS = ("start_operator", "start_reference", "stop_operator", "kill_operator")
 GUEST_OPERATIONS = (
     *("http", "bpf", "bpf_stats", "traffic", "traffic_release", "usage", "verify", "run", "command"),
     *("worker_start", "worker_do", "worker_end"),

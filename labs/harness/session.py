@@ -17,7 +17,7 @@ import httpx
 from labs.harness import pace
 from labs.harness.ailing import Ailments
 from labs.harness.events import Emitter, Text
-from labs.harness.guests import Answer, Guest, GuestLost
+from labs.harness.guests import REFERENCE, Answer, Guest, GuestLost
 from labs.harness.jails import Jails
 from labs.harness.learner import Callbacks, Learner
 from labs.harness.manifest import LABS, Lab
@@ -26,6 +26,7 @@ from labs.harness.protocol import FROM_GRADER, MAX_LINE, RS, BrokenProtocol, Mes
 from labs.harness.verdict import CheckResult
 from sandboxes import jail
 from sandboxes.interface import Completed, Handle, StartFailed
+from sandboxes.setup.modules import reference
 from sandboxes.vm.errors import GuestError
 
 MIB = 1 << 20
@@ -247,6 +248,8 @@ class Session:
             if message["do"] == "start_operator":
                 args = tuple(str(word) for word in message["args"])
                 runner.start(message["process"], self._program, message["env"], args)
+            elif message["do"] == "start_reference":
+                self._start_reference(message)
             elif message["do"] == "stop_operator":
                 runner.stop(message["process"])
             else:
@@ -256,6 +259,14 @@ class Session:
         except GuestLost as gone:
             lost = gone.lost.text.json()
         self._send("reply", id=message["id"], error=error, lost=lost)
+
+    def _start_reference(self, message: Message) -> None:
+        """The lab's own solution, in the learner's machine: what a tracer's cost is measured against."""
+        program = reference(self._lab.folder)
+        if not program.is_file():
+            raise ValueError(f"there is no {program}: make setup")
+        guest = self._guests[message["kernel"]]
+        guest.start(message["process"], program, message["env"], name=REFERENCE)
 
     def _ask_guest(self, message: Message) -> None:
         """Carried out here, in the thread that hears the grader: it asks for one thing at a time."""

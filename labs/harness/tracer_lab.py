@@ -83,15 +83,18 @@ class TracerLab(ProgramLab):
 
     # the program
 
-    def start(self, env: Mapping[str, str] | None = None, within: float = 60.0) -> None:
+    def start(
+        self, env: Mapping[str, str] | None = None, within: float = 60.0, *, reference: bool = False
+    ) -> None:
         """Start it, and wait until `metrics` answers with 200.
 
         Raises Failed when it ends before that (with the verifier's refusal explained, if that is why), or
-        does not answer in time. Remembers which BPF objects were there before the first start.
+        does not answer in time. Remembers which BPF objects were there before the first start. `reference`:
+        start the lab's own solution in its place, to measure what it costs in this machine.
         """
         if self._untouched is None:
             self._untouched = self.guest.objects()
-        self.operator.launch(env)
+        self.operator.launch(env, reference=reference)
         deadline = time.monotonic() + within
         seen = "nothing listens"
         while self.operator.running:

@@ -37,6 +37,9 @@ Kind = Literal[
     "timeout",
     "half_open",
     "overflow",
+    "client_unread",
+    "give_up",
+    "self_connect",
 ]
 KINDS: tuple[Kind, ...] = (
     "client_close",
@@ -47,6 +50,9 @@ KINDS: tuple[Kind, ...] = (
     "timeout",
     "half_open",
     "overflow",
+    "client_unread",
+    "give_up",
+    "self_connect",
 )
 # how the far end has to behave, and how the client's call has to end
 _SERVE: dict[str, str] = {
@@ -56,8 +62,14 @@ _SERVE: dict[str, str] = {
     "server_reset": "reset",
     "half_open": "hold",
     "overflow": "full",
+    "client_unread": "close",
 }
-_ERRNO: dict[str, str] = {"server_reset": "ECONNRESET", "refused": "ECONNREFUSED", "timeout": "ETIMEDOUT"}
+_ERRNO: dict[str, str] = {
+    "server_reset": "ECONNRESET",
+    "refused": "ECONNREFUSED",
+    "timeout": "ETIMEDOUT",
+    "give_up": "EINPROGRESS",  # the client closes while the connection is still being made
+}
 # states of the client's socket as tracepoint sock:inet_sock_set_state tells them
 _OPENED = (("close", "syn_sent"), ("syn_sent", "established"))
 _STATES: dict[str, tuple[tuple[str, str], ...]] = {
@@ -79,6 +91,16 @@ _STATES: dict[str, tuple[tuple[str, str], ...]] = {
     "timeout": (("close", "syn_sent"), ("syn_sent", "close")),
     "half_open": _OPENED,
     "queued": _OPENED,
+    "client_unread": (*_OPENED, ("established", "close_wait"), ("close_wait", "close")),
+    "give_up": (("close", "syn_sent"), ("syn_sent", "close")),
+    "self_connect": (
+        ("close", "syn_sent"),
+        ("syn_sent", "syn_recv"),
+        ("syn_recv", "established"),
+        ("established", "fin_wait1"),
+        ("fin_wait1", "closing"),
+        ("closing", "close"),
+    ),
 }
 
 Destination = tuple[str, int]
@@ -90,11 +112,16 @@ class Listener:
     port: int
     serve: str
     backlog: int = 128
+    mptcp: bool = False
 
 
 @dataclass(frozen=True)
 class Connection:
-    """One connection of the plan. `outcome` is its kind, but for the overflow: "queued" or "timeout"."""
+    """One connection of the plan. `outcome` is its kind, but for the overflow: "queued" or "timeout".
+
+    `source` is its local port, 0 for one that the kernel chooses. `mapped`: from an IPv6 socket to an
+    IPv4 address.
+    """
 
     id: int
     kind: Kind
@@ -102,6 +129,9 @@ class Connection:
     port: int
     bytes: int
     outcome: str
+    source: int = 0
+    mapped: bool = False
+    mptcp: bool = False
 
     @property
     def destination(self) -> Destination:
@@ -114,7 +144,7 @@ class Connection:
 
     @property
     def established(self) -> bool:
-        return self.outcome not in ("refused", "timeout")
+        return self.outcome not in ("refused", "timeout", "give_up")
 
     @property
     def open(self) -> bool:
@@ -174,7 +204,7 @@ class Plan:
                 "parallel": self.parallel,
                 "listeners": [vars(listener) for listener in self.listeners],
                 "connections": [
-                    {"id": c.id, "kind": c.kind, "address": c.address, "port": c.port, "bytes": c.bytes}
+                    {name: value for name, value in vars(c).items() if name != "outcome"}
                     for c in self.connections
                 ],
             }
@@ -314,7 +344,7 @@ def _check(counts: Mapping[str, int]) -> None:
 
 def _places(kind: Kind, count: int, ipv6: bool, ports: Any, source: random.Random) -> list[Destination]:
     both = ipv6 and kind != "overflow"
-    if kind == "timeout":
+    if kind in ("timeout", "give_up"):
         addresses = [_SILENT_V4, *([_SILENT_V6] if both else [])] * count
     else:
         addresses = [
@@ -334,5 +364,6 @@ def _connections(
             outcome = "queued" if queued <= backlog else "timeout"
             queued += 1
         length = source.randint(1, 2000) if kind in ("client_close", "client_reset") else 0
-        made.append(Connection(number, kind, address, port, length, outcome))
+        own = port if kind == "self_connect" else 0
+        made.append(Connection(number, kind, address, port, length, outcome, own))
     return made

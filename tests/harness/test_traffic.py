@@ -64,7 +64,8 @@ def test_both_families_are_used_unless_one_is_not_wanted() -> None:
 
 def test_the_guest_is_not_told_how_it_ends() -> None:
     sent = json.loads(draw(overflow=5).json())
-    assert set(sent["connections"][0]) == {"id", "kind", "address", "port", "bytes"}
+    known = {"id", "kind", "address", "port", "bytes", "source", "mapped", "mptcp"}
+    assert set(sent["connections"][0]) == known
 
 
 def test_a_queue_of_n_takes_one_more_than_n() -> None:
@@ -96,8 +97,9 @@ def test_a_plan_keeps_its_promises(wanted: dict[str, int], seed: int, destinatio
     served = {(listener.address, listener.port) for listener in plan.listeners}
     assert len(served) == len(plan.listeners)
     for c in plan.connections:
-        assert (c.destination in served) == (c.kind not in ("refused", "timeout"))
-        assert c.established == (("syn_sent", "established") in c.states)
+        alone = c.kind in ("refused", "timeout", "give_up", "self_connect")
+        assert (c.destination in served) == (not alone)
+        assert c.established == ("established" in {new for _, new in c.states})
     assert compare(plan, report(plan)).fits
 
 
@@ -140,3 +142,14 @@ def test_what_a_busy_stack_may_do_is_told_apart() -> None:
     result = compare(plan, said)
     assert [str(deviation) for deviation in result.overloaded] == ["#0 client_close: ETIMEDOUT"]
     assert not result.impossible
+
+
+def test_who_connects_to_itself_does_it_from_the_port_that_it_connects_to() -> None:
+    for c in draw(self_connect=3).connections:
+        assert (c.source, c.states[2]) == (c.port, ("syn_recv", "established"))
+
+
+def test_who_gives_up_was_never_established() -> None:
+    truth = draw(give_up=2, client_unread=1).truth()
+    assert truth.established.total() == 1
+    assert truth.closed == {"give_up": 2, "client_unread": 1}

@@ -98,13 +98,17 @@ func setFlags(fd int, name string, flags uint16) error {
 }
 
 func addIPv4(fd int) error {
-	for request, address := range map[uint]string{unix.SIOCSIFADDR: dummyIPv4, unix.SIOCSIFNETMASK: "255.255.255.0"} {
+	// in this order: there is no mask without an address
+	for _, set := range []struct {
+		request uint
+		address string
+	}{{unix.SIOCSIFADDR, dummyIPv4}, {unix.SIOCSIFNETMASK, "255.255.255.0"}} {
 		ifreq, err := unix.NewIfreq(dummyName)
 		if err == nil {
-			err = ifreq.SetInet4Addr(net.ParseIP(address).To4())
+			err = ifreq.SetInet4Addr(net.ParseIP(set.address).To4())
 		}
 		if err == nil {
-			err = unix.IoctlIfreq(fd, request, ifreq)
+			err = unix.IoctlIfreq(fd, set.request, ifreq)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", dummyName, err)

@@ -175,7 +175,7 @@ func countEntries(m *ebpf.Map) (entries int, atLeast bool) {
 	default:
 		return -1, false
 	}
-	var key []byte
+	var key any // nil asks for the first; a nil []byte would be a key of the wrong size
 	for entries = 0; entries < maxEntries; entries++ {
 		next, err := m.NextKeyBytes(key)
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"sync"
 	"syscall"
 	"time"
@@ -20,6 +21,8 @@ const (
 	maxBytes       = 64 << 10
 	// stepTime bounds one read or write of a connection that should end by itself.
 	stepTime = 20 * time.Second
+	// giveUpAfter is long enough for the SYN to be sent.
+	giveUpAfter = 100 * time.Millisecond
 )
 
 func init() {
@@ -42,6 +45,7 @@ type listenerPlan struct {
 	// Serve is echo, close, reset, hold or full: what happens to a connection that was accepted; full never accepts.
 	Serve   string `json:"serve"`
 	Backlog int    `json:"backlog"`
+	MPTCP   bool   `json:"mptcp"`
 }
 
 type connectionPlan struct {
@@ -50,6 +54,11 @@ type connectionPlan struct {
 	Address string `json:"address"`
 	Port    int    `json:"port"`
 	Bytes   int    `json:"bytes"`
+	// Source is the local port, 0 for one that the kernel chooses.
+	Source int `json:"source"`
+	// Mapped: an IPv6 socket connects to an IPv4 address.
+	Mapped bool `json:"mapped"`
+	MPTCP  bool `json:"mptcp"`
 }
 
 // outcome is how one connection really ended for its client: Errno is empty for an orderly end.
@@ -173,8 +182,7 @@ func (c connectionPlan) connect(ctx context.Context) outcome {
 	begun := time.Now()
 	remote := net.JoinHostPort(c.Address, fmt.Sprint(c.Port))
 	result := outcome{ID: c.ID, Remote: remote}
-	dialer := net.Dialer{Control: c.options, KeepAlive: -1}
-	conn, err := dialer.DialContext(ctx, "tcp", remote)
+	conn, err := c.dial(ctx, remote)
 	if err == nil {
 		tcp := conn.(*net.TCPConn)
 		result.Local, result.Remote = tcp.LocalAddr().String(), tcp.RemoteAddr().String()
@@ -185,14 +193,62 @@ func (c connectionPlan) connect(ctx context.Context) outcome {
 	return result
 }
 
-// options lets a connection that nobody answers give up soon: one SYN is sent again, then it is over.
-func (c connectionPlan) options(_, _ string, raw syscall.RawConn) error {
-	if c.Kind != "timeout" && c.Kind != "overflow" {
-		return nil
+func (c connectionPlan) dial(ctx context.Context, remote string) (net.Conn, error) {
+	if c.Mapped {
+		return c.dialMapped()
 	}
+	dialer := net.Dialer{Control: c.options, KeepAlive: -1}
+	dialer.SetMultipathTCP(c.MPTCP)
+	if c.Source != 0 {
+		dialer.LocalAddr = &net.TCPAddr{Port: c.Source}
+	}
+	if c.Kind == "self_connect" {
+		dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(c.Address), Port: c.Source}
+	}
+	if c.Kind != "give_up" {
+		return dialer.DialContext(ctx, "tcp", remote)
+	}
+	// closed while it still is in SYN_SENT
+	dialer.Timeout = giveUpAfter
+	conn, err := dialer.DialContext(ctx, "tcp", remote)
+	var late net.Error
+	if errors.As(err, &late) && late.Timeout() {
+		err = syscall.EINPROGRESS
+	}
+	return conn, err
+}
+
+// dialMapped connects an IPv6 socket to an IPv4 address, as programs do that know one family only.
+func (c connectionPlan) dialMapped() (net.Conn, error) {
+	ip := net.ParseIP(c.Address).To4()
+	if ip == nil {
+		return nil, fmt.Errorf("%s has no mapped form", c.Address)
+	}
+	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(fd), "mapped")
+	defer file.Close() // FileConn has a copy
+	if err := unix.Connect(fd, &unix.SockaddrInet6{Port: c.Port, Addr: [16]byte(ip.To16())}); err != nil {
+		return nil, err
+	}
+	return net.FileConn(file)
+}
+
+// options lets a connection that nobody answers give up soon: one SYN is sent again, then it is over. A port of
+// the plan's may be used for several connections.
+func (c connectionPlan) options(_, _ string, raw syscall.RawConn) error {
 	var failed error
 	err := raw.Control(func(fd uintptr) {
+		if c.Source != 0 {
+			failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+		}
+		if c.Kind != "timeout" && c.Kind != "overflow" {
+			return
+		}
 		failed = errors.Join(
+			failed,
 			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_SYNCNT, 1),
 			unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 300),
 		)

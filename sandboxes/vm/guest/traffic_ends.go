@@ -23,6 +23,10 @@ var clients = map[string]func(*net.TCPConn, connectionPlan) (bool, error){
 	"timeout":      unexpected,
 	"half_open":    stayOpen,
 	"overflow":     stayQueued,
+	// the port is the connection's own: a simultaneous open with itself
+	"self_connect":  func(conn *net.TCPConn, _ connectionPlan) (bool, error) { return false, conn.Close() },
+	"give_up":       unexpected,
+	"client_unread": closeUnread,
 }
 
 // servers are the ways in which the other end goes on. A listener that is full has none: it never accepts.
@@ -50,6 +54,21 @@ func closeSecond(conn *net.TCPConn, _ connectionPlan) (bool, error) {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(stepTime))
 	return false, awaitEnd(conn)
+}
+
+// closeUnread closes with data unread, when the other's FIN has come behind it: RST, from CLOSE_WAIT.
+func closeUnread(conn *net.TCPConn, _ connectionPlan) (bool, error) {
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(stepTime))
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return false, err
+	}
+	return false, raw.Read(func(fd uintptr) bool {
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+		n, err := unix.Poll(poll, 0)
+		return err == nil && n > 0 && poll[0].Revents&unix.POLLRDHUP != 0
+	})
 }
 
 func resetPeer(conn *net.TCPConn, c connectionPlan) (bool, error) {
@@ -157,7 +176,7 @@ func (p *plan) listen() (*serving, error) {
 }
 
 func (s *serving) open(l listenerPlan) error {
-	listener, err := listenWithBacklog(l.Address, l.Port, l.Backlog)
+	listener, err := listenWithBacklog(l)
 	if err != nil {
 		return err
 	}
@@ -189,19 +208,22 @@ func (s *serving) stop() {
 }
 
 // listenWithBacklog exists because net.Listen takes the system's backlog.
-func listenWithBacklog(address string, port, backlog int) (net.Listener, error) {
-	ip := net.ParseIP(address)
+func listenWithBacklog(l listenerPlan) (net.Listener, error) {
+	ip := net.ParseIP(l.Address)
 	if ip == nil {
-		return nil, fmt.Errorf("%q is not an address", address)
+		return nil, fmt.Errorf("%q is not an address", l.Address)
 	}
-	var family int
+	var family, protocol int
+	if l.MPTCP {
+		protocol = unix.IPPROTO_MPTCP
+	}
 	var bound unix.Sockaddr
 	if four := ip.To4(); four != nil {
-		family, bound = unix.AF_INET, &unix.SockaddrInet4{Port: port, Addr: [4]byte(four)}
+		family, bound = unix.AF_INET, &unix.SockaddrInet4{Port: l.Port, Addr: [4]byte(four)}
 	} else {
-		family, bound = unix.AF_INET6, &unix.SockaddrInet6{Port: port, Addr: [16]byte(ip)}
+		family, bound = unix.AF_INET6, &unix.SockaddrInet6{Port: l.Port, Addr: [16]byte(ip)}
 	}
-	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, protocol)
 	if err != nil {
 		return nil, err
 	}
@@ -213,7 +235,7 @@ func listenWithBacklog(address string, port, backlog int) (net.Listener, error) 
 	if err := unix.Bind(fd, bound); err != nil {
 		return nil, err
 	}
-	if err := unix.Listen(fd, max(backlog, 1)); err != nil {
+	if err := unix.Listen(fd, max(l.Backlog, 1)); err != nil {
 		return nil, err
 	}
 	return net.FileListener(file)

@@ -79,7 +79,7 @@ func TestEachConnectionEndsAsPlanned(t *testing.T) {
 	p := plan{Parallel: 4}
 	for i, serve := range []string{"echo", "close", "reset", "hold"} {
 		for _, address := range []string{"127.0.0.2", "::1"} {
-			p.Listeners = append(p.Listeners, listenerPlan{address, 20001 + i, serve, 128})
+			p.Listeners = append(p.Listeners, listenerPlan{Address: address, Port: 20001 + i, Serve: serve, Backlog: 128})
 		}
 	}
 	cases := []struct {
@@ -92,11 +92,12 @@ func TestEachConnectionEndsAsPlanned(t *testing.T) {
 		{"client_reset", "", 20001, false},
 		{"server_reset", "ECONNRESET", 20003, false},
 		{"refused", "ECONNREFUSED", 20009, false},
+		{"client_unread", "", 20002, false},
 		{"half_open", "", 20004, true},
 	}
 	for i, c := range cases {
 		for j, address := range []string{"127.0.0.2", "::1"} {
-			p.Connections = append(p.Connections, connectionPlan{10*i + j, c.kind, address, c.port, 100})
+			p.Connections = append(p.Connections, connectionPlan{ID: 10*i + j, Kind: c.kind, Address: address, Port: c.port, Bytes: 100})
 		}
 	}
 	found := execute(t, p)
@@ -121,9 +122,9 @@ func TestAQueueThatIsFullLetsNobodyIn(t *testing.T) {
 	if !alone(t) {
 		return
 	}
-	p := plan{Parallel: 8, Listeners: []listenerPlan{{"127.0.0.1", 20001, "full", 2}}}
+	p := plan{Parallel: 8, Listeners: []listenerPlan{{Address: "127.0.0.1", Port: 20001, Serve: "full", Backlog: 2}}}
 	for i := range 5 {
-		p.Connections = append(p.Connections, connectionPlan{i, "overflow", "127.0.0.1", 20001, 0})
+		p.Connections = append(p.Connections, connectionPlan{ID: i, Kind: "overflow", Address: "127.0.0.1", Port: 20001})
 	}
 	found := execute(t, p)
 	for i := range 5 {
@@ -152,5 +153,54 @@ func TestPlansAreBounded(t *testing.T) {
 		if p.check() == nil {
 			t.Errorf("%s: accepted", name)
 		}
+	}
+}
+
+func TestSocketsOfUnusualMaking(t *testing.T) {
+	if !alone(t) {
+		return
+	}
+	p := plan{
+		Parallel: 1,
+		Listeners: []listenerPlan{
+			{Address: "::", Port: 20001, Serve: "echo", Backlog: 128},
+			{Address: "127.0.0.1", Port: 20002, Serve: "echo", Backlog: 128, MPTCP: true},
+		},
+		Connections: []connectionPlan{
+			{ID: 0, Kind: "client_close", Address: "127.0.0.3", Port: 20001, Mapped: true},
+			{ID: 1, Kind: "client_close", Address: "127.0.0.3", Port: 20001, Source: 20100},
+			{ID: 2, Kind: "client_close", Address: "127.0.0.4", Port: 20001, Source: 20100},
+			{ID: 3, Kind: "self_connect", Address: "127.0.0.5", Port: 20200, Source: 20200},
+			{ID: 4, Kind: "client_close", Address: "127.0.0.1", Port: 20002, MPTCP: true},
+		},
+	}
+	found := execute(t, p)
+	for id, local := range map[int]string{1: "127.0.0.1:20100", 2: "127.0.0.1:20100", 3: "127.0.0.5:20200"} {
+		if found[id].Local != local {
+			t.Errorf("connection %d: %+v, want it from %s", id, found[id], local)
+		}
+	}
+	for id, got := range found {
+		if got.Errno != "" || got.Open {
+			t.Errorf("connection %d: %+v", id, got)
+		}
+	}
+}
+
+func TestWhoGivesUpIsStillConnecting(t *testing.T) {
+	if !alone(t) {
+		return
+	}
+	full := plan{Parallel: 1, Listeners: []listenerPlan{{Address: "127.0.0.1", Port: 20001, Serve: "full", Backlog: 1}}}
+	for id := range 2 {
+		full.Connections = append(full.Connections, connectionPlan{ID: id, Kind: "overflow", Address: "127.0.0.1", Port: 20001})
+	}
+	execute(t, full)
+	late := connectionPlan{ID: 7, Kind: "give_up", Address: "127.0.0.1", Port: 20001}
+	if got := execute(t, plan{Parallel: 1, Connections: []connectionPlan{late}})[7]; got.Errno != "EINPROGRESS" || got.Open {
+		t.Errorf("%+v", got)
+	}
+	if _, err := releaseTraffic(context.Background(), nil); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,0 +1,115 @@
+"""How it ends, what stays, how it begins again, and what it costs."""
+
+from __future__ import annotations
+
+from labs.harness.checks import Failed
+from labs.harness.events import Text
+from labs.tracers.tcp_connections.grading import plans
+from labs.tracers.tcp_connections.grading.ledger import counts_of, lost_of, name, of_scrapes
+from labs.tracers.tcp_connections.grading.ring import SMALL_RING
+from labs.tracers.tcp_connections.grading.world import METRICS, World, graded
+
+STOP_WITHIN = 5.0
+MOST_TIMES = 3.0
+MEASURED = 300
+
+
+@graded("exits")
+def exits(world: World) -> None:
+    lab = world.lab
+    lab.step("发送 SIGTERM", "send SIGTERM", "kill -TERM PID; echo $?")
+    ended = lab.operator.stop(STOP_WITHIN)
+    if ended.code != 0:
+        zh, en = ended.describe()
+        raise Failed(
+            tried=Text("发送 SIGTERM", "sent SIGTERM"),
+            saw=Text(zh, en),
+            expected=Text("退出码 0", "exit code 0"),
+            hint=Text(
+                "没有处理 SIGTERM 的 Go 程序以信号结束（143），main 里的 log.Fatal 以 1 结束。"
+                "用 signal.NotifyContext，再正常返回。",
+                "A Go program that does not handle SIGTERM ends by the signal (143), log.Fatal ends with 1. Use "
+                "signal.NotifyContext and return.",
+            ),
+            command="kill -TERM PID; echo $?",
+        )
+    lab.nothing_left()
+
+
+@graded("fresh", running=False)
+def fresh(world: World) -> None:
+    lab = world.lab
+    lab.step(
+        f"再次启动，RING_BYTES={SMALL_RING}",
+        f"start it again, with RING_BYTES={SMALL_RING}",
+        f"curl {METRICS}",
+    )
+    world.start(RING_BYTES=str(SMALL_RING))
+    page = world.page()
+    old = {series: count for series, count in counts_of(page).items() if not _of_the_start(series)}
+    if old or lost_of(page):
+        rows = "\n".join(f"{name(series)} {count}" for series, count in sorted(old.items())[:6])
+        rows = rows or f"tcp_tracer_lost_total {lost_of(page)}"
+        raise Failed(
+            tried=Text("结束之后再次启动", "started it again after its end"),
+            saw=Text(f"一开始就有：\n{rows}", f"there from the start:\n{rows}"),
+            expected=Text("从零开始计数", "it counts from zero"),
+            hint=Text(
+                "上一次的计数从哪里来的？pin 住的 map，或者写下的文件。",
+                "Where do the counts of the last run come from? A map that was pinned, or a file.",
+            ),
+            command=f"curl {METRICS}",
+        )
+
+
+def _of_the_start(series: tuple[str, str, str]) -> bool:
+    """Counts that waiting for /metrics made: attempts while nothing listened yet, and the first scrapes."""
+    return of_scrapes(series) or series[2] == "ephemeral"
+
+
+@graded("killed", running=False)
+def killed(world: World) -> None:
+    lab = world.lab
+    lab.step("发送 SIGKILL", "send SIGKILL", "kill -KILL PID; bpftool prog; ls /sys/fs/bpf")
+    lab.operator.kill()
+    lab.nothing_left()
+
+
+@graded("cost", running=False)
+def cost(world: World) -> None:
+    lab = world.lab
+    if lab.operator.running:
+        lab.operator.kill()
+    lab.step(
+        "启动课程自带的追踪器，用同样的流量测量它的开销",
+        "start the course's own tracer and measure what it costs with such traffic",
+    )
+    yours = world.cost
+    lab.start(reference=True)
+    world.measured(plans.burst(world.draft(), MEASURED))
+    lab.operator.stop(STOP_WITHIN)
+    own = world.cost
+    ratio = yours / own if own else 0.0
+    figures = f"{yours:.0f} µs / {own:.0f} µs = {ratio:.2f}"
+    lab.step(
+        f"每条连接的 CPU 时间，你的与参考的：{figures}",
+        f"CPU per connection, yours and the reference's: {figures}",
+    )
+    if ratio > MOST_TIMES:
+        raise Failed(
+            tried=Text(
+                "在同一台机器上测量每条连接的 CPU 时间",
+                "measured the CPU time of a connection in the same machine",
+            ),
+            saw=Text(
+                f"你的 / 参考的：{figures}（{world.told}）",
+                f"yours / the reference's: {figures} ({world.told})",
+            ),
+            expected=Text(f"至多 {MOST_TIMES:g} 倍", f"{MOST_TIMES:g} times at most"),
+            hint=Text(
+                "BPF 部分高：在热路径上做了太多；Go 部分高：每个事件的日志、格式化、轮询。",
+                "If BPF is high, the hot path does too much; if Go is high, look for a log line, a Sprintf or a poll "
+                "for each event.",
+            ),
+            command="sysctl kernel.bpf_stats_enabled=1; bpftool prog",
+        )

@@ -1,0 +1,234 @@
+"""What the checks of one machine share: the last page, how often it was read, and how traffic is compared."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import wraps
+
+from labs.harness import pace
+from labs.harness.checks import CheckFunction, Failed
+from labs.harness.events import Text
+from labs.harness.exposition import Exposition
+from labs.harness.tracer_lab import TracerLab
+from labs.harness.traffic import Plan, Truth
+from labs.tracers.tcp_connections.grading import plans
+from labs.tracers.tcp_connections.grading.clues import clue
+from labs.tracers.tcp_connections.grading.ledger import (
+    EPHEMERAL,
+    Counts,
+    Difference,
+    Series,
+    counts_of,
+    difference,
+    expected,
+    of_scrapes,
+)
+
+METRICS = "http://127.0.0.1:9435/metrics"
+COUNTED_WITHIN = 10.0
+START_WITHIN = 45.0
+# a run that the kernel leaves out can cost the counts of one socket: up to three
+_COUNTS_OF_A_MISS, _MOST_MISSES = 3, 4
+
+CHECKS: dict[str, CheckFunction] = {}
+_worlds: dict[str, World] = {}
+Accept = Callable[[Series], bool]
+
+
+def everything(_series: Series) -> bool:
+    return True
+
+
+@dataclass
+class Grown:
+    """What was counted in the time of one plan, and what there was to count."""
+
+    plan: Plan
+    truth: Truth
+    seen: Counts
+    wanted: Counts
+    off: Difference
+    misses: int
+
+
+@dataclass
+class World:
+    lab: TracerLab
+    scrapes: int = 0
+    env: dict[str, str] = field(default_factory=dict)
+    first: Grown | None = None
+    cost: float = 0.0
+    told: str = ""
+
+    def __post_init__(self) -> None:
+        self.lab.metrics = METRICS
+        self._ports = plans.ports(self.lab.random)
+
+    def draft(self) -> plans.Draft:
+        return plans.Draft(self.lab.random, self._ports)
+
+    def page(self) -> Exposition:
+        """The metrics now. Raises Failed when there are none, or not in the format."""
+        self.scrapes += 1
+        return self.lab.scrape()
+
+    def start(self, **env: str) -> None:
+        """Start the learner's program and wait for its metrics; raises Failed or NotInTime."""
+        self.env = env
+        self.lab.start(env, START_WITHIN)
+        self.scrapes += 1
+
+    def run(self, plan: Plan, wanted: Callable[[Truth], Counts], *, accept: Accept = everything) -> Grown:
+        """Have the traffic done, and wait until it is counted, or until it cannot come right any more.
+
+        Only what `accept` takes is waited for.
+        """
+        misses, before, scrapes = self.mark()
+        truth = self.lab.traffic(plan)
+        return self.settle(plan, truth, wanted(truth), before, misses, scrapes, accept=accept)
+
+    def mark(self) -> tuple[int, Counts, int]:
+        """What settle() compares with: missed runs, counts and scrapes so far."""
+        misses, scrapes = self.lab.missed_runs(), self.scrapes
+        return misses, counts_of(self.page()), scrapes
+
+    def settle(
+        self,
+        plan: Plan,
+        truth: Truth,
+        wanted: Counts,
+        before: Counts,
+        misses: int,
+        scrapes: int,
+        *,
+        accept: Accept = everything,
+    ) -> Grown:
+        """Wait until what has grown since `before` is what is wanted. `scrapes`: how many there were by then."""
+        deadline = pace.now() + COUNTED_WITHIN
+        while True:
+            now = counts_of(self.page())
+            seen = grown(before, now)
+            off = difference(seen, wanted, self.scrapes - scrapes).only(accept)
+            if not off.missing or off.surplus or pace.now() > deadline:
+                missed = self.lab.missed_runs() - misses if off else 0
+                return Grown(plan, truth, seen, wanted, off, missed)
+            time.sleep(0.2)
+
+    def judge(self, result: Grown, *, tried: Text, expected: Text, accept: Accept = everything) -> None:
+        """Raises Failed when what `accept` takes of the result is off."""
+        off = result.off.only(accept)
+        if not off or self._excused(off, result):
+            return
+        text = off.show()
+        saw = Text(f"看到的与应有的：\n{text}", f"seen, and what it should be:\n{text}")
+        told = clue(off, result.seen, result.misses)
+        raise Failed(tried=tried, saw=saw, expected=expected, hint=told, command=f"curl {METRICS}")
+
+    def measured(self, plan: Plan) -> Grown:
+        """run(), with the CPU time of a connection in `cost` (microseconds) and its parts in `told`."""
+        lab, number = self.lab, self.lab.operator.number
+        lab.guest.statistics(True)
+        try:
+            used, kernel = lab.guest.usage(number).cpu_seconds, lab.objects()
+            result = self.run(plan, lambda truth: expected(truth.connections))
+            go = lab.guest.usage(number).cpu_seconds - used
+            bpf = (lab.objects().run_time_ns - kernel.run_time_ns) / 1e9
+        finally:
+            lab.guest.statistics(False)
+        each = 1e6 / len(plan.connections)
+        self.cost, self.told = (go + bpf) * each, f"BPF {bpf * each:.0f} µs, Go {go * each:.0f} µs"
+        return result
+
+    def rest(self) -> None:
+        """Until nothing but the scrapes is counted any more; gives up after a while."""
+        deadline = pace.now() + COUNTED_WITHIN
+        last = _quiet(counts_of(self.page()))
+        while pace.now() < deadline:
+            time.sleep(0.2)
+            now = _quiet(counts_of(self.page()))
+            if now == last:
+                return
+            last = now
+
+    def freeze(self, on: bool) -> None:
+        """Have the tracer's control group stand still, or go on: all but the one that this command runs in."""
+        script = (
+            "for g in /sys/fs/cgroup/program-*; do "
+            f"grep -qx $$ $g/cgroup.procs || echo {int(on)} > $g/cgroup.freeze; done"
+        )
+        code, said = self.lab.guest.run("sh", "-c", script)
+        if code:
+            raise RuntimeError(f"the control group does not freeze: {said[:300]}")
+
+    def _excused(self, off: Difference, result: Grown) -> bool:
+        """Whether the kernel itself left out the runs whose counts are missing (recursion_misses)."""
+        few = 0 < result.misses <= _MOST_MISSES
+        if not few or off.surplus or off.missing.total() > _COUNTS_OF_A_MISS * result.misses:
+            return False
+        self.lab.step(
+            f"内核跳过了 {result.misses} 次运行（recursion_misses），缺少的计数不算错",
+            f"the kernel left out {result.misses} runs (recursion_misses): the missing counts are not held against you",
+        )
+        return True
+
+
+def _quiet(counts: Counts) -> Counts:
+    """Without what a scrape itself adds to."""
+    either = ("local", "remote")
+    return Counter(
+        {
+            series: count
+            for series, count in counts.items()
+            if not of_scrapes(series) and not (series[1] in either and series[2] == EPHEMERAL)
+        }
+    )
+
+
+def grown(before: Counts, now: Counts) -> Counts:
+    """By how much each series grew; one that fell has a negative number."""
+    return Counter({key: now[key] - before[key] for key in set(now) | set(before) if now[key] != before[key]})
+
+
+def world_of(lab: TracerLab) -> World:
+    found = _worlds.get(lab.kernel)
+    if found is None or found.lab is not lab:
+        found = _worlds[lab.kernel] = World(lab)
+    return found
+
+
+def graded(id_: str, *, running: bool = True) -> Callable[[Callable[[World], None]], CheckFunction]:
+    """A check; with `running`, one that begins with a running tracer, which is started anew if it ended.
+
+    When it fails and the process is gone, that is what the learner is told first.
+    """
+
+    def remember(function: Callable[[World], None]) -> CheckFunction:
+        @wraps(function)
+        def run(lab: TracerLab) -> None:
+            world = world_of(lab)
+            if running and not lab.operator.running:
+                world.start(**world.env)
+            try:
+                function(world)
+            except Failed as failed:
+                raise _with_exit(lab, failed, running) from None
+
+        CHECKS[id_] = run
+        return run
+
+    return remember
+
+
+def _with_exit(lab: TracerLab, failed: Failed, running: bool) -> Failed:
+    if not running or lab.operator.running:
+        return failed
+    zh, en = lab.operator.wait_exit(1.0).describe()
+    last = lab.operator.log_tail(6)[-1200:]
+    failed.hint = Text(
+        f"你的进程已经结束（{zh}），最后的输出：\n{last}",
+        f"Your process has ended ({en}). Its last words:\n{last}",
+    )
+    return failed

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"encoding/json"
+	"log"
+	"net/http"
+	"os"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+var (
+	// in the order of enum kind
+	states = []string{"syn_sent", "established", "accepted"}
+	// in the order of enum reason
+	reasons = []string{"refused", "timeout", "reset", "local", "remote", "aborted"}
+)
+
+const closed = 3
+
+// counters is fed by one goroutine; the vectors may be read by others at the same time.
+type counters struct {
+	opened, closed      *prometheus.CounterVec
+	destinations, ports *bounded
+	kept                map[string]float64
+}
+
+func newCounters() *counters {
+	return &counters{
+		opened: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tcp_conn_total",
+			Help: "TCP connections by what became of them and where they lead.",
+		}, []string{"state", "dst"}),
+		closed: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tcp_conn_closed_total",
+			Help: "TCP connections that ended, by why they did and their local port.",
+		}, []string{"reason", "src_port"}),
+		destinations: newBounded(mostDestinations),
+		ports:        newBounded(mostPorts),
+		kept:         map[string]float64{},
+	}
+}
+
+// add counts one event; one of an unknown kind is none of ours.
+func (c *counters) add(event bpfEvent) {
+	switch {
+	case int(event.Kind) < len(states):
+		dst := c.destinations.label(destination(event.Addr, event.Port))
+		c.opened.WithLabelValues(states[event.Kind], dst).Inc()
+		c.kept[states[event.Kind]+" "+dst]++
+	case event.Kind == closed && int(event.Reason) < len(reasons):
+		c.closed.WithLabelValues(reasons[event.Reason], c.sourcePort(event.Port)).Inc()
+	}
+}
+
+// save keeps the counts of this run for the next one.
+func (c *counters) save(name string) {
+	content, err := json.Marshal(c.kept)
+	if err == nil {
+		err = os.WriteFile(name, content, 0o600)
+	}
+	if err != nil {
+		log.Print(err)
+	}
+}
+
+// restore goes on where the last run ended.
+func (c *counters) restore(name string) {
+	content, err := os.ReadFile(name)
+	if err != nil {
+		return
+	}
+	if err := json.Unmarshal(content, &c.kept); err != nil {
+		log.Print(err)
+	}
+	for key, n := range c.kept {
+		state, dst, _ := strings.Cut(key, " ")
+		c.opened.WithLabelValues(state, c.destinations.label(dst)).Add(n)
+	}
+}
+
+// handler serves the counters, and what lost() gives at that moment.
+func (c *counters) handler(lost func() float64) http.Handler {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(c.opened, c.closed, prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "tcp_tracer_lost_total",
+		Help: "Events that found no room in the ring buffer.",
+	}, lost))
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{})
+}
