@@ -88,7 +88,8 @@ def _wrong_end(off: Difference, seen: Counts) -> Text | None:
     if not odd:
         return None
     return Text(
-        f"{odd[0]} 是客户端自己的一端。dst 是服务器那一端：连接方的对端地址，接受方的本地地址；先弄清这个 socket 是哪一方。",
+        f"{odd[0]} 是客户端自己的一端。dst 是服务器那一端：连接方的对端地址，接受方的本地地址。"
+        "先弄清这个 socket 是哪一方。",
         f"{odd[0]} is a client's own end. dst is the server's end: the remote address of who connects, the local one "
         "of who accepts; so find out first which of the two this socket is.",
     )
