@@ -97,10 +97,14 @@ def families(draft: Draft) -> Plan:
 
 def errors(draft: Draft) -> Plan:
     """All that does not end by FIN and FIN."""
-    kinds: tuple[Kind, ...] = ("client_reset", "server_reset", "client_unread")
+    kinds: tuple[Kind, ...] = ("client_reset", "server_reset")
     for kind in kinds:
         address = draft.random.choice((draft.address(), "::1"))
         draft.add(kind, address, draft.serve(kind, address), draft.some(3, 8))
+    unread = draft.address()
+    port = draft.serve("client_unread", unread)
+    for _ in range(draft.some(3, 5)):  # from ports that tell local from remote also beside a scrape
+        draft.add("client_unread", unread, port, source=next(draft.ports))
     draft.add("refused", draft.address(), next(draft.ports), draft.some(3, 8))
     source = next(draft.ports)
     for _ in range(draft.some(3, 5)):  # two at once from one port cannot go to the same place
