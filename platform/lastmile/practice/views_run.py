@@ -120,7 +120,7 @@ def _failure(check: CheckResult) -> dict[str, str] | None:
         return None
     language = texts.language()
     said = {key: check.failure[key][language] for key in ("tried", "saw", "expected", "hint")}
-    return said | {"command": check.failure.get("command", ""), "kernel": check.failure.get("kernel", "")}
+    return said | {"command": check.failure.get("command", "")}
 
 
 @login_required

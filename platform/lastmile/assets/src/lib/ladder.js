@@ -1,5 +1,5 @@
 import { el, icon, oneDecimal, stateIcon } from "./dom.js";
-import { drawKernels, kernelTag } from "./kernels.js";
+import { drawKernels } from "./kernels.js";
 import { say, t } from "./words.js";
 
 const nodeIcon = { passed: "passed", failed: "failed", running: "running", skipped: "skipped" };
@@ -75,7 +75,6 @@ export class Ladder {
     return el(
       "div",
       { class: "failure" },
-      failure?.kernel ? el("p", { class: "failure-kernel" }, kernelTag(failure.kernel)) : null,
       failure
         ? el(
             "dl",

@@ -55,7 +55,7 @@ function drawLine(text, at, log) {
 }
 
 function reveal(pre, line) {
-  if (line) pre.scrollTop = line.offsetTop - pre.offsetTop - pre.clientHeight / 3;
+  if (line) pre.scrollTop = line.offsetTop - pre.clientHeight / 3; // the pre is what offsets count from
 }
 
 /** Marks what matches; Enter and Shift-Enter go through the lines. */
