@@ -80,7 +80,13 @@ class Fixtures:
     def _tracer_lab(self, kernel: str) -> TracerLab:
         guest = Guest(kernel, partial(self._channel.ask_guest, kernel))
         common = self._common(kernel, lambda: True)
-        return TracerLab(guest=guest, sources=self._channel.sources, diagnose=self._diagnose, **common)
+        return TracerLab(
+            guest=guest,
+            sources=self._channel.sources,
+            diagnose=partial(self._diagnose, kernel),
+            measured=partial(self._channel.emit, kernel=kernel),
+            **common,
+        )
 
     def _exited(self, message: Message) -> None:
         for operator in self._operators.values():
@@ -109,11 +115,12 @@ class Fixtures:
             extra["kernel"] = kernel
         self._channel.emit("step", source="grader", text=text.json(), **extra)
 
-    def _diagnose(self, refusal: Refusal) -> None:
+    def _diagnose(self, kernel: str, refusal: Refusal) -> None:
         """The verifier's refusal, for the editor."""
         self._channel.emit(
             "diagnostic",
             tool="verifier",
+            kernel=kernel,
             file=refusal.file,
             line=refusal.line,
             column=0,
@@ -121,4 +128,10 @@ class Fixtures:
             advice=False,
             text=refusal.text.json(),
             why=refusal.why.json(),
+            log={
+                "lines": list(refusal.log.lines),
+                "refused": refusal.log.refused,
+                "said": refusal.log.said,
+                "left_out": refusal.log.left_out,
+            },
         )

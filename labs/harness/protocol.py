@@ -46,7 +46,23 @@ EVENTS: dict[str, _Shape] = {
     "step": {"source": str, "text": dict},
     "check": {"check": str, "status": str},
     "timeline": {"entries": list},
-    "diagnostic": {"tool": str, "file": str, "line": int, "column": int, "message": str, "text": dict},
+    "diagnostic": {
+        "tool": str,
+        "file": str,
+        "line": int,
+        "column": int,
+        "message": str,
+        "text": dict,
+        "log": dict,
+    },
+    "traffic": {"kernel": str, "tried": dict, "connections": list, "counts": list, "left_out": int},
+    "cost": {
+        "kernel": str,
+        "connections": int,
+        "yours": dict,
+        "reference": (dict, type(None)),
+        "most": (int, float),
+    },
 }
 ACTIONS = ("start_operator", "start_reference", "stop_operator", "kill_operator")
 GUEST_OPERATIONS = (

@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -47,6 +47,7 @@ from labs.harness.traffic import Comparison, Plan, Truth, compare
 
 _CONTENT_TYPE = "text/plain"
 _MOST_SHOWN = 6
+_MOST_COUNTS = 100
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,15 @@ class Cost:
         """Per connection, both together."""
         return 1e6 * (self.cpu_seconds + self.bpf_seconds) / max(self.connections, 1)
 
+    def json(self) -> dict[str, float]:
+        """As the event `cost` has it."""
+        each = 1e6 / max(self.connections, 1)
+        return {
+            "user": round(self.cpu_seconds * each, 1),
+            "bpf": round(self.bpf_seconds * each, 1),
+            "run": round(1e9 * self.bpf_seconds / self.runs) if self.runs else 0,
+        }
+
 
 @dataclass(kw_only=True)
 class TracerLab(ProgramLab):
@@ -73,6 +83,7 @@ class TracerLab(ProgramLab):
     guest: Guest
     sources: Mapping[str, str]
     diagnose: Any = None
+    measured: Callable[..., None] = lambda *_args, **_fields: None
     metrics: str = "http://127.0.0.1:9100/metrics"
     _untouched: Objects | None = field(default=None, repr=False)
 
@@ -211,6 +222,30 @@ class TracerLab(ProgramLab):
             used.cpu_seconds - usage.cpu_seconds,
             (after.run_time_ns - objects.run_time_ns) / 1e9,
             after.run_count - objects.run_count,
+        )
+
+    def show_traffic(self, plan: Plan, counts: Mapping[str, tuple[int, int]], tried: Text) -> None:
+        """Tell the page what was counted of `plan`: by series, (planned, seen). What is off goes first."""
+        rows = sorted(counts.items(), key=lambda row: (-abs(row[1][0] - row[1][1]), row[0]))
+        self.measured(
+            "traffic",
+            tried=tried.json(),
+            connections=[c.outcome for c in plan.connections],
+            counts=[
+                {"series": series, "planned": planned, "seen": seen}
+                for series, (planned, seen) in rows[:_MOST_COUNTS]
+            ],
+            left_out=max(0, len(rows) - _MOST_COUNTS),
+        )
+
+    def show_cost(self, yours: Cost, reference: Cost | None = None, most: float = 0.0) -> None:
+        """Tell the page what the tracer took, beside the reference and the bound, where there are such."""
+        self.measured(
+            "cost",
+            connections=yours.connections,
+            yours=yours.json(),
+            reference=reference.json() if reference else None,
+            most=most,
         )
 
     # the kernel's objects

@@ -73,6 +73,11 @@ def _ask(**message: Any) -> dict[str, Any] | None:
         return next(messages.receive(connection), None)
 
 
+def is_here() -> bool:
+    """Whether the pool of this installation is, or was, on this machine."""
+    return messages.socket_path().is_socket()
+
+
 def keep_warm(spec: Spec, count: int) -> bool:
     """Ask the daemon to hold `count` spares of `spec`. False when there is no daemon."""
     return _ask(warm=messages.spec_json(spec), count=count) is not None

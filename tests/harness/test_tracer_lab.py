@@ -6,6 +6,8 @@ The right program is graded on both kernels; the others on one, which is enough 
 from __future__ import annotations
 
 import dataclasses
+import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -60,6 +62,17 @@ def test_it_works() -> None:
     assert all(row.kernels == {"6.1": "passed", "6.12": "passed"} for row in verdict.checks)
     logs = [e for e in events if e["type"] == "log"]
     assert {e.get("kernel") for e in logs if "attached" in e["text"]} == {"6.1", "6.12"}
+    told = [e for e in events if e["type"] == "traffic"]
+    assert [e["kernel"] for e in told] == ["6.1", "6.12"]
+    assert told[0]["connections"] == told[1]["connections"], "each kernel draws the same plan"
+    assert Counter(told[0]["connections"]) >= Counter(refused=5, timeout=2, half_open=3, queued=3)
+    assert told[0]["counts"]
+    assert all(row["planned"] == row["seen"] > 0 for row in told[0]["counts"])
+    (cost, _) = (e for e in events if e["type"] == "cost")
+    assert (cost["kernel"], cost["connections"], cost["most"]) == ("6.1", 20, 3.0)
+    assert cost["yours"] == cost["reference"]
+    assert cost["yours"]["user"] > 0
+    assert cost["yours"]["run"] > 0
 
 
 def test_a_refusal_of_the_verifier_is_told_at_the_learners_line() -> None:
@@ -72,7 +85,12 @@ def test_a_refusal_of_the_verifier_is_told_at_the_learners_line() -> None:
     assert row.failure is not None
     assert "if (!p) return 0;" in row.failure["hint"]["zh"]
     found = [e for e in events if e["type"] == "diagnostic" and e["tool"] == "verifier"]
-    assert {(e["file"], e["line"]) for e in found} == {(C, line)}
+    assert {(e["file"], e["line"], e["kernel"]) for e in found} == {(C, line, "6.1"), (C, line, "6.12")}
+    for event in found:
+        log = event["log"]
+        assert log["lines"][log["said"]] == event["message"]
+        assert re.match(r"\d+: \([0-9a-f]{2}\) ", log["lines"][log["refused"]])
+        assert any("ctx->oldstate" in text for text in log["lines"][: log["refused"]])
 
 
 def test_a_program_that_prints_the_last_sentence_alone_is_told_the_line_too() -> None:

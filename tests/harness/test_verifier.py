@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from labs.harness import verifier
 from labs.harness.verifier import Refusal
+from labs.harness.verifier.log import MAX_KEPT_BYTES
 from labs.harness.verifier.reasons import REASONS, reason_for
 
 HERE = Path(__file__).with_name("verifier")
@@ -65,7 +66,7 @@ def explain(kernel: str, name: str) -> Refusal:
 
 
 def test_it_works() -> None:
-    found = explain("6.12", "maybe_null")
+    found = verifier.explain("6.12", "maybe_null")
     assert (found.kind, found.where) == ("maybe-null", "bpf/maybe_null.bpf.c:9")
     assert found.said == "R0 invalid mem access 'map_value_or_null'"
     assert found.registers == (("R0", "map_value_or_null(id=1,map=values,ks=4,vs=24)"),)
@@ -81,7 +82,7 @@ def test_each_program_has_a_recording_of_each_kernel() -> None:
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("name", sorted(KINDS))
 def test_both_kernels_are_understood(kernel: str, name: str) -> None:
-    found = explain(kernel, name)
+    found = verifier.explain(kernel, name)
     assert found.kind == KINDS[name]
     assert (found.file, found.line) == (f"bpf/{name}.bpf.c", marked(name))
 
@@ -116,6 +117,38 @@ def test_of_equal_lines_the_nearest_is_meant() -> None:
     assert found is not None
     assert found.line in (3, 6)
     assert found.line == min((3, 6), key=lambda line: abs(line - 4))
+
+
+def test_the_log_is_kept_with_its_refused_instruction() -> None:
+    log = "2026/11/26 starting\nload program: permission denied:\n\t0: R1=ctx R10=fp0\n\t; *count += 1; @ a.bpf.c:9\n\t5: (79) r1 = *(u64 *)(r0 +0)\n"
+    log += "\tR0 invalid mem access 'map_value_or_null'\n\tprocessed 6 insns (limit 1000000)\nexit\n"
+    found = verifier.explain(log, {})
+    assert found is not None
+    kept = found.log
+    assert kept.lines[0].strip() == "0: R1=ctx R10=fp0", (
+        "what the program printed before is not the verifier's"
+    )
+    assert kept.lines[kept.refused].strip() == "5: (79) r1 = *(u64 *)(r0 +0)"
+    assert kept.lines[kept.said].strip() == found.said
+    assert (kept.lines[4].strip(), kept.left_out) == ("processed 6 insns (limit 1000000)", 0)
+
+
+def test_of_a_long_log_the_end_is_kept() -> None:
+    rows = [f"{n}: (b7) r1 = {n}" + " " * 400 + "; R1=1" for n in range(1900)]
+    found = verifier.explain("\n".join([*rows, "R0 invalid mem access 'scalar'", "processed 1 insns"]), {})
+    assert found is not None
+    kept = found.log
+    assert sum(len(line) + 1 for line in kept.lines) <= MAX_KEPT_BYTES
+    assert kept.left_out > 0
+    assert kept.left_out + len(kept.lines) == len(rows) + 2
+    assert kept.lines[kept.refused].startswith("1899: (b7)")
+    assert kept.lines[kept.said] == "R0 invalid mem access 'scalar'"
+
+
+def test_a_kept_log_has_no_escape_sequences() -> None:
+    found = verifier.explain("0: (b7) r1 = 1\x1b[31m\u202e\nR0 invalid mem access 'scalar'\n", {})
+    assert found is not None
+    assert found.log.lines[0] == "0: (b7) r1 = 1"
 
 
 def test_a_refusal_of_no_known_kind_keeps_the_verifiers_words() -> None:

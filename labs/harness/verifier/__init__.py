@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from labs.harness.events import Text
-from labs.harness.verifier.log import Place, Reading, read
+from labs.harness.verifier.log import Kept, Place, Reading, read
 from labs.harness.verifier.reasons import Reason, reason_for
 
 __all__ = ["Refusal", "describe", "explain"]
 
 _MOST_REGISTERS = 4
+_NOTHING_KEPT = Kept()
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class Refusal:
     `kind` is the class of mistake ("other" when it is none of the known), `said` the verifier's own
     sentence, `text` the same for the learner, `why` what is behind it and what helps. `file` is ""
     and `line` 0 where the log does not say; `source` is the line of C. `registers` are the ones that
-    matter, as the verifier knew them: ("R0", "map_value_or_null(id=1,off=0,ks=4,vs=8)").
+    matter, as the verifier knew them: ("R0", "map_value_or_null(id=1,off=0,ks=4,vs=8)"). `log` is all
+    that the verifier said, for those who want to read it.
     """
 
     kind: str
@@ -37,6 +39,7 @@ class Refusal:
     source: str
     instruction: str
     registers: tuple[tuple[str, str], ...]
+    log: Kept = _NOTHING_KEPT
 
     @property
     def where(self) -> str:
@@ -66,6 +69,7 @@ def explain(log: str | bytes, sources: Mapping[str, str]) -> Refusal | None:
         source=place.source,
         instruction=reading.instruction,
         registers=_registers(reading),
+        log=reading.kept(),
     )
 
 

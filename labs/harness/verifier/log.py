@@ -15,7 +15,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from labs.harness.sanitize import clean
+
 MAX_LINES = 2000
+MAX_KEPT_BYTES = 160 << 10
+_AFTER = 4  # lines behind the sentence that still belong to the log: "processed N insns", a stack depth
 MAX_LINE = 1000
 _SOURCE = re.compile(r"; (?P<text>.*)")
 _POISONED = "instruction poisoned by CO-RE"
@@ -43,18 +47,49 @@ class Place:
     source: str = ""
 
 
+@dataclass(frozen=True)
+class Kept:
+    """The log to look at: clean, bounded lines. `refused` is the index of the line with the refused instruction,
+    `said` that of the verifier's sentence, -1 where there is none; `left_out` counts lines that stood before them.
+    """
+
+    lines: tuple[str, ...] = ()
+    refused: int = -1
+    said: int = -1
+    left_out: int = 0
+
+
 @dataclass
 class Reading:
-    """What stands when the log ends. `places` tells for each instruction which line of C it belongs to."""
+    """What stands when the log ends. `places` tells for each instruction which line of C it belongs to.
+
+    `said_at` and `refused_at` are indexes into `lines`, the part of the log that was read; -1 for none.
+    """
 
     said: str = ""
     place: Place = Place()
     instruction: str = ""
     registers: dict[str, str] = field(default_factory=dict)
     places: dict[int, Place] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    begins: int = 0
+    said_at: int = -1
+    refused_at: int = -1
 
     def registers_in(self, text: str) -> list[str]:
         return list(dict.fromkeys(f"R{number}" for number in _NAMES.findall(text)))
+
+    def kept(self) -> Kept:
+        """From the log's first line to shortly behind the sentence, as far back as there is room."""
+        if self.said_at < 0:
+            return Kept()
+        lines = [clean(line.rstrip()[:MAX_LINE]) for line in self.lines[: self.said_at + 1 + _AFTER]]
+        first, room = len(lines), MAX_KEPT_BYTES
+        while first > self.begins and (room := room - len(lines[first - 1].encode()) - 1) >= 0:
+            first -= 1
+        return Kept(
+            tuple(lines[first:]), max(self.refused_at - first, -1), self.said_at - first, first - self.begins
+        )
 
 
 def read(log: str, sources: Mapping[str, str], known: Callable[[str], bool]) -> Reading:
@@ -62,36 +97,40 @@ def read(log: str, sources: Mapping[str, str], known: Callable[[str], bool]) -> 
     unless the line stands where the verifier puts its sentence: right before "processed N insns".
     """
     finder = _Finder(sources)
-    reading, before, current = Reading(), "", Place()
+    lines = log[-MAX_LINES * MAX_LINE :].splitlines()[-MAX_LINES:]
+    reading, current = Reading(lines=lines, begins=-1), Place()
+    before, before_at = "", -1
     registers: dict[str, str] = {}
-    instruction = ""
-    for raw in log[-MAX_LINES * MAX_LINE :].splitlines()[-MAX_LINES:]:
+    instruction, instruction_at = "", -1
+    for at, raw in enumerate(lines):
         line = raw.strip()[:MAX_LINE]
+        if reading.begins < 0 and line and _structural(line):
+            reading.begins = at
         if match := _SOURCE.match(line):
             # cilium/ebpf notes a failed CO-RE relocation like a source line, without one
             current = current if match["text"].startswith(_POISONED) else finder.find(match["text"])
         elif match := _INSN.match(line):
             if match["code"]:
-                instruction = match["text"].strip()
+                instruction, instruction_at = match["text"].strip(), at
                 reading.places[int(match["number"])] = current
                 registers.update(_states(line.partition(" ; ")[2]))
             else:
                 registers.update(_states(line))
         elif _STATE.match(line):
             registers.update(_states(line))
+        said = -1
         if known(line) and not _SOURCE.match(line):
-            _settle(reading, line, current, instruction, registers)
+            said, sentence = at, line
         elif line.startswith("processed ") and before and not reading.said:
-            _settle(reading, before, current, instruction, registers)
-        before = "" if _structural(line) else line
+            said, sentence = before_at, before
+        if said >= 0:
+            reading.said, reading.place, reading.instruction = sentence, current, instruction
+            reading.registers = dict(registers)
+            reading.said_at, reading.refused_at = said, instruction_at
+        before, before_at = ("", -1) if _structural(line) else (line, at)
+    if reading.begins < 0 or reading.begins > reading.said_at:
+        reading.begins = max(reading.said_at, 0)
     return reading
-
-
-def _settle(
-    reading: Reading, said: str, place: Place, instruction: str, registers: Mapping[str, str]
-) -> None:
-    reading.said, reading.place, reading.instruction = said, place, instruction
-    reading.registers = dict(registers)
 
 
 def _structural(line: str) -> bool:

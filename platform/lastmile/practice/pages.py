@@ -12,7 +12,7 @@ from labs.harness.events import Text
 from labs.harness.manifest import Lab
 from lastmile.accounts.models import User
 from lastmile.course import content
-from lastmile.practice import catalog, drafts, texts
+from lastmile.practice import catalog, drafts, environment, texts
 from lastmile.practice.models import Draft, HintUse, Outcome, Run
 from lastmile.practice.proof import proof_of
 from lastmile.problems import pick
@@ -50,6 +50,9 @@ def lab_row(lab: Lab) -> Row:
         "level": lab.level,
         "minutes": lab.minutes,
         "chapter": lab.chapter,
+        "sandbox": lab.sandbox,
+        "kernels": list(lab.kernels),
+        "unavailable": bool(environment.unavailable(lab)),
         "checks": len(lab.checks),
         "url": reverse("lab", args=[track, name]),
     }
@@ -138,6 +141,8 @@ def page_data(lab: Lab, user: User, run: Run | None, passed: bool) -> Row:
         "run": run_ref(run) if run else None,
         "passed": passed,
         "limit": lab.limits.seconds,
+        "sandbox": lab.sandbox,
+        "kernels": list(lab.kernels),
     }
 
 

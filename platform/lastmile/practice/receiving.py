@@ -15,7 +15,7 @@ from labs.harness import archive, submission
 from labs.harness.events import Text
 from labs.harness.manifest import Lab
 from lastmile.accounts.models import User
-from lastmile.practice import outbox, streams
+from lastmile.practice import environment, outbox, streams
 from lastmile.practice.models import Run, Source, Submission, SubmissionFile
 from lastmile.problems import Trouble
 
@@ -59,7 +59,8 @@ def from_files(lab: Lab, files: Mapping[str, bytes]) -> submission.Submission:
 def receive(user: User, lab: Lab, given: submission.Submission, key: str, source: Source) -> Receipt:
     """Store it and its run, then send the run to the queue. The same key answers with the same run.
 
-    Raises Trouble: a key used for something else, a run of this lab still going on, too many runs.
+    Raises Trouble: a key used for something else, a run of this lab still going on, too many runs, a
+    lab that this installation cannot run.
     """
     key = check_key(key)
     with transaction.atomic():
@@ -100,6 +101,12 @@ def _same(known: Submission, lab: Lab, given: submission.Submission) -> Run:
 
 
 def _check_limits(user: User, lab: Lab) -> None:
+    if environment.unavailable(lab):
+        text = Text(
+            zh="这套安装现在跑不了这个实验。你的草稿还在。",
+            en="This installation cannot run this lab for now. Your draft is safe.",
+        )
+        raise Trouble("no_sandbox", text, 503)
     live = Run.objects.of_lab(user, lab.slug).live().first()
     if live is not None:
         text = Text(

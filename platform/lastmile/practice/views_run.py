@@ -48,8 +48,10 @@ def run(request: AuthedRequest, run_id: UUID) -> HttpResponse:
         "lab": pages.lab_row(lab),
         "learner": shown.user.name,
         "is_owner": is_owner,
-        "checks": check_results(shown),
-        "diagnostics": [event for event in events if event["type"] == "diagnostic"],
+        "checks": check_results(shown, events),
+        "diagnostics": _diagnostics(events),
+        "all_diagnostics": [event for event in events if event["type"] == "diagnostic"],
+        "measures": [event for event in events if event["type"] in ("traffic", "cost")],
         "files": pages.file_rows(shown, previous),
         "previous": pages.run_row(previous, number - 1) if previous else None,
         "timeline": [row for event in events if event["type"] == "timeline" for row in event["entries"]],
@@ -66,15 +68,34 @@ def _events(shown: Run) -> list[Event]:
     return log.events() if log else []
 
 
+def _diagnostics(events: list[Event]) -> list[dict[str, Any]]:
+    """One row for each place and sentence, whichever kernels said so; as byPlace() of refusals.js."""
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for event in events:
+        if event["type"] == "diagnostic":
+            text = event.get("text") if event["tool"] == "verifier" else None
+            key = (
+                event["tool"],
+                event["file"],
+                event["line"],
+                event["column"],
+                text["en"] if text else event["message"],
+            )
+            rows.setdefault(key, event | {"sentence": text[texts.language()] if text else ""})
+    return list(rows.values())
+
+
 def _log_row(event: Event) -> dict[str, Any]:
+    common = {"at": event["at"], "kernel": event.get("kernel", "")}
     if event["type"] == "log":
-        return {"at": event["at"], "stream": event["stream"], "text": event["text"], "command": ""}
+        return common | {"stream": event["stream"], "text": event["text"], "command": ""}
     text = event["text"][texts.language()]
-    return {"at": event["at"], "stream": event["source"], "text": text, "command": event.get("command", "")}
+    return common | {"stream": event["source"], "text": text, "command": event.get("command", "")}
 
 
-def check_results(shown: Run) -> list[dict[str, Any]]:
-    """The ladder of a finished run, in the reader's language."""
+def check_results(shown: Run, events: list[Event]) -> list[dict[str, Any]]:
+    """The ladder of a finished run, in the reader's language. `kernels` is the status on each, from its log."""
+    kernels = {event["check"]: event.get("kernels", {}) for event in events if event["type"] == "check"}
     lab = catalog.find(shown.lab)
     titles = {check.id: pick(check.title) for check in lab.checks} if lab else {}
     sections = {row["id"]: row["url"] for row in pages.check_rows(lab, None)} if lab else {}
@@ -87,6 +108,7 @@ def check_results(shown: Run) -> list[dict[str, Any]]:
             "points": check.points,
             "of": check.of,
             "seconds": check.seconds,
+            "kernels": kernels.get(check.check_id, {}),
             "failure": _failure(check),
         }
         for check in shown.checks.all()

@@ -2,7 +2,7 @@ import htmx from "htmx.org";
 import { $, $$, announce, el, readJson, state } from "./lib/dom.js";
 import { fillTimes } from "./lib/ago.js";
 import { Ladder } from "./lib/ladder.js";
-import { LogView } from "./lib/log.js";
+import { LogView, streamNames } from "./lib/log.js";
 import { tabs } from "./lib/tabs.js";
 import { t } from "./lib/words.js";
 import { Drafts } from "./bench/drafts.js";
@@ -30,7 +30,7 @@ const editor = new Editor($("[data-editor]"), $("[data-files]"), data.files, {
 });
 const deleteButton = $("[data-delete]");
 editor.on.open = () => queueMicrotask(() => (deleteButton.hidden = !editor.ownFile()));
-const environment = new Environment(data.urls.environment, $("[data-environment]"));
+const environment = new Environment(data.urls.environment, $("[data-environment]"), data.kernels);
 const drafts = new Drafts(editor, data, $("[data-saved]"));
 
 const wanted = new URLSearchParams(location.search).get("file");
@@ -40,13 +40,15 @@ if (wanted) {
 }
 
 const session = new Session({
-  ladder: new Ladder($("[data-ladder]"), data.checks, { hint: hintFrom(data.urls), progress: $("[data-progress]") }),
-  log: new LogView($("#panel-log")),
+  ladder: new Ladder($("[data-ladder]"), data.checks, { hint: hintFrom(data.urls), progress: $("[data-progress]"), kernels: data.kernels }),
+  log: new LogView($("#panel-log"), streamNames(data)),
   editor,
   verdict: $("[data-verdict]"),
   state: stateBox,
   timeline: $("[data-timeline]"),
   timelineEmpty: $("[data-timeline-empty]"),
+  measures: $("[data-measures]"),
+  onMeasure: () => ($("#tab-timeline").hidden = false),
   problems: $("[data-problems]"),
   firstLine: $("[data-first-line]"),
   limit: data.limit,

@@ -6,8 +6,10 @@ const looks = { ready: ["passed", "envReady"], warming: ["running", "envWarming"
 
 /** Says what a run would find now, while none goes on. Says nothing where the site cannot know. */
 export class Environment {
-  constructor(url, shown) {
+  /** @param kernels those of the lab: each has a machine of its own */
+  constructor(url, shown, kernels = []) {
     this.url = url;
+    this.kernels = kernels;
     this.shown = shown;
     this.watching = true;
     setInterval(() => document.hidden || this.look(), EVERY);
@@ -32,6 +34,7 @@ export class Environment {
     const said = answer?.ok ? await answer.json().catch(() => ({})) : {};
     if (!this.watching) return;
     const [status, word] = looks[said.state] ?? [];
-    this.shown.replaceChildren(...(word ? [state(status, t(word, { n: said.queued }))] : []));
+    const own = this.kernels.length && word !== "envBusy" ? `${word}Machines` : word;
+    this.shown.replaceChildren(...(word ? [state(status, t(own, { n: said.queued, kernels: this.kernels.join(" + ") }))] : []));
   }
 }

@@ -2,10 +2,12 @@
 import { announce, el, icon, oneDecimal, state, stateIcon } from "../lib/dom.js";
 import { follow } from "../lib/follow.js";
 import { say, t } from "../lib/words.js";
+import { drawMeasures } from "../lib/measures.js";
+import { byPlace, drawRefusals } from "../lib/refusals.js";
 import { drawTimeline } from "../lib/timeline.js";
 
 export class Session {
-  /** @param parts {ladder, log, editor?, verdict?, state?, timeline, timelineEmpty, problems?, firstLine?, limit?, onEnd?} */
+  /** @param parts {ladder, log, editor?, verdict?, state?, timeline, timelineEmpty, measures?, onMeasure?, problems?, firstLine?, limit?, onEnd?} */
   constructor(parts) {
     Object.assign(this, parts);
     this.reset();
@@ -14,6 +16,7 @@ export class Session {
   reset() {
     this.diagnostics = [];
     this.entries = [];
+    this.measured = [];
     this.last = null;
     this.ladder.reset();
     this.log.clear();
@@ -21,6 +24,7 @@ export class Session {
     if (this.verdict) this.verdict.hidden = true;
     this.drawProblems([]);
     drawTimeline(this.timeline, [], this.timelineEmpty);
+    if (this.measures) drawMeasures(this.measures, []);
   }
 
   /** @param pressedAt performance.now() of the key press, or 0 for a run that was there before */
@@ -35,7 +39,7 @@ export class Session {
     if (this.quiet) this.tell("running", t("loading"));
     if (this.firstLine) this.firstLine.textContent = "";
     const handlers = Object.fromEntries(
-      ["queue", "attempt", "state", "step", "diagnostic", "check", "log", "timeline", "verdict", "end"].map((type) => [type, (event) => this[`on_${type}`](event)]),
+      ["queue", "attempt", "state", "step", "diagnostic", "check", "log", "timeline", "traffic", "cost", "verdict", "end"].map((type) => [type, (event) => this[`on_${type}`](event)]),
     );
     this.stop = follow(run.events_url, {
       ...handlers,
@@ -87,21 +91,22 @@ export class Session {
 
   on_step(event) {
     const took = event.seconds == null ? "" : ` (${t("seconds", { n: oneDecimal(event.seconds) })})`;
-    this.log.line(event.at, event.source, say(event.text) + took + (event.command ? `\n$ ${event.command}` : ""));
+    this.log.line(event.at, event.source, say(event.text) + took + (event.command ? `\n$ ${event.command}` : ""), event.kernel);
     this.seen();
   }
 
   on_log(event) {
-    this.log.line(event.at, event.stream, event.text);
+    this.log.line(event.at, event.stream, event.text, event.kernel);
     this.seen();
   }
 
   on_diagnostic(event) {
     this.diagnostics.push(event);
     const place = event.line ? `${event.file}:${event.line}:${event.column}: ` : event.file ? `${event.file}: ` : "";
-    if (event.tool !== "build") this.log.line(event.at, event.tool, `${place}${say(event.message)}`);
-    this.editor?.show(this.diagnostics.map((item) => ({ ...item, message: say(item.message) })));
-    this.drawProblems(this.diagnostics);
+    if (event.tool !== "build") this.log.line(event.at, event.tool, `${place}${say(event.message)}`, event.kernel);
+    const found = byPlace(this.diagnostics);
+    this.editor?.show(found.map((item) => ({ ...item, message: [say(item.text), say(item.why), say(item.message)].filter(Boolean).join("\n\n") })));
+    this.drawProblems(found);
   }
 
   on_check(event) {
@@ -117,6 +122,16 @@ export class Session {
   on_timeline({ entries }) {
     this.entries.push(...entries);
     drawTimeline(this.timeline, this.entries, this.timelineEmpty);
+  }
+
+  on_traffic(event) {
+    this.measured.push(event);
+    if (this.measures) drawMeasures(this.measures, this.measured);
+    this.onMeasure?.();
+  }
+
+  on_cost(event) {
+    this.on_traffic(event);
   }
 
   on_verdict(event) {
@@ -174,15 +189,16 @@ export class Session {
       el("p", { class: "callout-title" }, t("problems")),
       ...problems.map((item) =>
         el(
-          "p",
-          {},
+          "div",
+          { class: "problem", "data-tool": item.tool },
           item.file
             ? this.editor
               ? el("button", { type: "button", onclick: () => this.goto?.(item) }, `${item.file}${item.line ? `:${item.line}` : ""}`)
               : el("span", { class: "mono" }, `${item.file}${item.line ? `:${item.line}` : ""}`)
             : null,
           " ",
-          say(item.message ?? item.text),
+          item.text && item.message ? el("strong", {}, say(item.text)) : say(item.message ?? item.text),
+          ...drawRefusals(item),
         ),
       ),
     );

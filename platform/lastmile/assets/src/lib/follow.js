@@ -1,5 +1,5 @@
 // A run as its events. EventSource reconnects by itself and sends Last-Event-ID.
-const types = ["queue", "attempt", "state", "step", "diagnostic", "check", "log", "timeline", "verdict", "end"];
+const types = ["queue", "attempt", "state", "step", "diagnostic", "check", "log", "timeline", "traffic", "cost", "verdict", "end"];
 
 /**
  * Calls handlers[type](data) for each event; handlers.offline() and handlers.online() tell of the connection.

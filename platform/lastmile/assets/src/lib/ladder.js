@@ -1,4 +1,5 @@
 import { el, icon, oneDecimal, stateIcon } from "./dom.js";
+import { drawKernels } from "./kernels.js";
 import { say, t } from "./words.js";
 
 const nodeIcon = { passed: "passed", failed: "failed", running: "running", skipped: "skipped" };
@@ -6,7 +7,10 @@ const wordKey = { passed: "passed", failed: "failed", running: "checkRunning", s
 
 /** The line of checks: stations that fill in as they run. */
 export class Ladder {
-  /** @param options.hint async (check, level) => {level, of, html}; @param options.progress element with one bar a check */
+  /**
+   * @param options.hint async (check, level) => {level, of, html}; @param options.progress element with one bar a check;
+   * @param options.kernels those of the lab, none for most
+   */
   constructor(root, checks, options = {}) {
     this.root = root;
     this.checks = checks;
@@ -38,7 +42,7 @@ export class Ladder {
   }
 
   firstFailed() {
-    return this.root.querySelector('[data-status="failed"]');
+    return this.root.querySelector(':scope > [data-status="failed"]');
   }
 
   item(check) {
@@ -54,7 +58,8 @@ export class Ladder {
         el("span", { class: "word" }, status === "waiting" ? "" : t(wordKey[status])),
         event?.seconds != null && status !== "running" && status !== "skipped" ? el("span", {}, t("seconds", { n: oneDecimal(event.seconds) })) : null,
       ),
-    ];
+      drawKernels(this.options.kernels, event),
+    ].filter(Boolean);
     const body = this.body(check, event, status);
     const props = { "data-check": check.id, "data-status": status };
     if (!body) return el("li", props, row[0], el("div", { class: "check-row" }, row.slice(1)));

@@ -22,7 +22,9 @@ function readable(text) {
 
 /** A log of any length: only the lines in view are in the document. */
 export class LogView {
-  constructor(root) {
+  /** @param names what streams are called here: {operator: "program"} */
+  constructor(root, names = {}) {
+    this.names = names;
     this.box = $("[data-log]", root);
     this.space = $("[data-log-space]", root);
     this.window = $("[data-log-window]", root);
@@ -52,9 +54,9 @@ export class LogView {
   }
 
   /** Whole lines, as events bring them; a line break at the end is not another line. */
-  line(at, stream, text) {
+  line(at, stream, text, kernel = "") {
     const clean = text.replace(ANSI, "").replace(/\r\n?/g, "\n").replace(/\n$/, "");
-    for (const part of clean.split("\n")) this.push({ at, stream, text: readable(part).replace(CONTROL, "\ufffd").slice(0, LONGEST) });
+    for (const part of clean.split("\n")) this.push({ at, stream, kernel, text: readable(part).replace(CONTROL, "\ufffd").slice(0, LONGEST) });
     this.later();
   }
 
@@ -106,7 +108,8 @@ export class LogView {
       "div",
       { class: "log-line", "data-stream": line.stream, "data-found": here ? "here" : null },
       el("span", { class: "at" }, line.at == null ? "" : line.at.toFixed(1)),
-      el("span", { class: "who" }, line.stream),
+      el("span", { class: "who" }, this.names[line.stream] ?? line.stream),
+      line.kernel ? el("span", { class: "on" }, line.kernel) : null,
       el("span", {}, this.marked(line.text)),
     );
   }
@@ -147,3 +150,6 @@ export class LogView {
     else this.found.textContent = this.hits.length ? t("found", { at: this.hit + 1, n: this.hits.length }) : t("foundNone");
   }
 }
+
+/** Only an operator lab has an operator. */
+export const streamNames = (data) => (data.sandbox === "controlplane" ? {} : { operator: "program" });

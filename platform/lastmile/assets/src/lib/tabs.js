@@ -2,7 +2,7 @@ import { $$ } from "./dom.js";
 
 /** Makes a role=tablist work: arrows move, panels show. Returns select(id). */
 export function tabs(list, onChange = () => {}) {
-  const all = () => $$("[role=tab]", list);
+  const all = () => $$("[role=tab]:not([hidden])", list);
   function select(tab, focus = false) {
     for (const each of all()) {
       const on = each === tab;

@@ -44,6 +44,12 @@ def counts(lab: TracerLab) -> None:
         expected=Text("每一次状态变化都数到了", "each change of state is counted"),
         hint=lambda different: Text(f"有 {len(different)} 项不同", f"{len(different)} of them differ"),
     )
+    found = seen()
+    both = {
+        f"{old} → {new} :{port}": (count, found[old, new, port])
+        for (old, new, port), count in truth.states.items()
+    }
+    lab.show_traffic(plan, both, Text("按计划建立连接", "made connections to a plan"))
     lab.release()
     if lab.scrape().value("events_lost_total") or lab.missed_runs():
         raise AssertionError("events were lost that nobody asked to lose")
@@ -55,5 +61,6 @@ def leaves(lab: TracerLab) -> None:
     assert cost.connections == 20
     assert cost.runs >= 20 * 5
     assert 0 < cost.microseconds < 1e6
+    lab.show_cost(cost, cost, most=3.0)
     lab.operator.stop()
     lab.nothing_left()
