@@ -8,9 +8,10 @@ from uuid import uuid4
 
 import pytest
 from django.test import Client
-from made import finished
+from made import a_run, finished, result
 
 from lastmile.accounts.models import User
+from lastmile.practice import lifecycle
 from lastmile.practice.models import Run
 from lastmile.practice.pages import diff
 
@@ -83,3 +84,39 @@ def test_a_diff_leaves_out_what_is_far_from_a_change() -> None:
     before = "\n".join(str(n) for n in range(100))
     rows = diff(before, before.replace("50", "fifty"))
     assert [row["kind"] for row in rows] == ["skip", *["same"] * 3, "del", "add", *["same"] * 3]
+
+
+PLACE = {
+    "tool": "verifier",
+    "file": "bpf/a.bpf.c",
+    "line": 3,
+    "column": 0,
+    "message": "R0 invalid mem access",
+}
+SENTENCE = {"text": {"zh": "可能为空", "en": "may be null"}, "why": {"zh": "先检查", "en": "check it"}}
+LOG = {"lines": ["0: (b7) r1 = 1", "</script><b>hostile"], "refused": 0, "said": 1, "left_out": 0}
+ON_KERNELS = [
+    {"type": "diagnostic", "kernel": kernel, **PLACE, **SENTENCE, "log": LOG} for kernel in ("6.1", "6.12")
+] + [
+    {"type": "check", "check": "first", "status": "running"},
+    {"type": "check", "check": "first", "status": "failed", "kernels": {"6.1": "failed", "6.12": "passed"}},
+    {"type": "log", "stream": "operator", "text": "hello", "kernel": "6.12"},
+    {"type": "cost", "kernel": "6.1", "connections": 1, "yours": {}, "reference": None, "most": 0},
+]
+
+
+def test_a_run_on_kernels_shows_each(owner: User) -> None:
+    run = a_run(owner)
+    claim = lifecycle.claim(run.pk, run.attempt, "a worker")
+    assert claim is not None
+    log = [{"seq": n, "at": 0.1 * n, **event} for n, event in enumerate(ON_KERNELS, 1)]
+    lifecycle.finish(claim, result("fail", "first"), log)
+    answer = _as(owner).get(run.get_absolute_url(), headers={"accept-language": "en"})
+    shown, page = answer.context, answer.content.decode()
+    assert [check["kernels"] for check in shown["checks"]] == [{"6.1": "failed", "6.12": "passed"}, {}]
+    assert page.count("data-kernel=") == 2
+    assert [row["sentence"] for row in shown["diagnostics"]] == ["may be null"], "one place, one row"
+    assert [event["kernel"] for event in shown["all_diagnostics"]] == ["6.1", "6.12"]
+    assert [event["type"] for event in shown["measures"]] == ["cost"]
+    assert [(row["stream"], row["kernel"]) for row in shown["log"]] == [("operator", "6.12")]
+    assert "<b>hostile" not in page
