@@ -85,7 +85,7 @@ def cost(world: World) -> None:
         "start the course's own tracer and measure what it costs with such traffic",
     )
     yours = world.cost
-    lab.start(reference=True)
+    world.start(reference=True)
     world.measured(plans.burst(world.draft(), MEASURED))
     lab.operator.stop(STOP_WITHIN)
     own = world.cost
