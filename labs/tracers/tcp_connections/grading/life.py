@@ -44,7 +44,7 @@ def fresh(world: World) -> None:
         f"start it again, with RING_BYTES={SMALL_RING}",
         f"curl {METRICS}",
     )
-    world.start(RING_BYTES=str(SMALL_RING))
+    world.start({"RING_BYTES": str(SMALL_RING)})
     page = world.page()
     old = {series: count for series, count in counts_of(page).items() if not _of_the_start(series)}
     if old or lost_of(page):

@@ -81,11 +81,11 @@ class World:
             never_fall([last, page])
         return page
 
-    def start(self, *, reference: bool = False, **env: str) -> None:
+    def start(self, env: dict[str, str] | None = None, *, reference: bool = False) -> None:
         """Start the learner's program, or the reference, and wait for its metrics; raises Failed or NotInTime."""
         self._last = None  # another process counts from zero
         if not reference:
-            self.env = env
+            self.env = env or {}
         self.lab.start(env, START_WITHIN, reference=reference)
         self.scrapes += 1
 
@@ -237,7 +237,7 @@ def graded(id_: str, *, running: bool = True) -> Callable[[Callable[[World], Non
         def run(lab: TracerLab) -> None:
             world = world_of(lab)
             if running and not lab.operator.running:
-                world.start(**world.env)
+                world.start(world.env)
             try:
                 function(world)
             except Failed as failed:
