@@ -44,7 +44,7 @@ def fresh(world: World) -> None:
         f"start it again, with RING_BYTES={SMALL_RING}",
         f"curl {METRICS}",
     )
-    world.start(RING_BYTES=str(SMALL_RING))
+    world.start({"RING_BYTES": str(SMALL_RING)})
     page = world.page()
     old = {series: count for series, count in counts_of(page).items() if not _of_the_start(series)}
     if old or lost_of(page):
@@ -85,7 +85,7 @@ def cost(world: World) -> None:
         "start the course's own tracer and measure what it costs with such traffic",
     )
     yours = world.cost
-    lab.start(reference=True)
+    world.start(reference=True)
     world.measured(plans.burst(world.draft(), MEASURED))
     lab.operator.stop(STOP_WITHIN)
     own = world.cost

@@ -21,7 +21,7 @@ from labs.tracers.tcp_connections.grading.world import METRICS, World, graded, g
 BURST = 1000
 DEFAULT_RING, SMALL_RING = 1 << 20, 4096
 FLOOD = 300
-COUNTED_WITHIN = 20.0
+COUNTED_WITHIN = 10.0
 # counts that one scrape's own connection makes, which may meet a ring that is still full
 COUNTS_OF_A_SCRAPE = 5
 # what may stand in the maps while the scrapes come and go

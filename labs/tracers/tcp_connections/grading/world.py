@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -66,19 +67,26 @@ class World:
     def __post_init__(self) -> None:
         self.lab.metrics = METRICS
         self._ports = plans.ports(self.lab.random)
+        self._last: Exposition | None = None
 
     def draft(self) -> plans.Draft:
         return plans.Draft(self.lab.random, self._ports)
 
     def page(self) -> Exposition:
-        """The metrics now. Raises Failed when there are none, or not in the format."""
+        """The metrics now. Raises Failed when there are none, or not in the format, or when a counter fell."""
         self.scrapes += 1
-        return self.lab.scrape()
+        page = self.lab.scrape()
+        last, self._last = self._last, page
+        if last is not None:
+            never_fall([last, page])
+        return page
 
-    def start(self, **env: str) -> None:
-        """Start the learner's program and wait for its metrics; raises Failed or NotInTime."""
-        self.env = env
-        self.lab.start(env, START_WITHIN)
+    def start(self, env: dict[str, str] | None = None, *, reference: bool = False) -> None:
+        """Start the learner's program, or the reference, and wait for its metrics; raises Failed or NotInTime."""
+        self._last = None  # another process counts from zero
+        if not reference:
+            self.env = env or {}
+        self.lab.start(env, START_WITHIN, reference=reference)
         self.scrapes += 1
 
     def run(self, plan: Plan, wanted: Callable[[Truth], Counts], *, accept: Accept = everything) -> Grown:
@@ -192,6 +200,25 @@ def grown(before: Counts, now: Counts) -> Counts:
     return Counter({key: now[key] - before[key] for key in set(now) | set(before) if now[key] != before[key]})
 
 
+def never_fall(pages: list[Exposition]) -> None:
+    """Raises Failed when a counter of one page is less on the next one, or not there any more."""
+    for earlier, later in itertools.pairwise(pages):
+        fallen = later.fallen(earlier)
+        if fallen:
+            rows = "\n".join(fallen[:6])
+            raise Failed(
+                tried=Text("先后抓取两次", "scraped twice, one after the other"),
+                saw=Text(f"变小或消失了：\n{rows}", f"fell or went away:\n{rows}"),
+                expected=Text("counter 从不减小", "no counter ever falls"),
+                hint=Text(
+                    "抓取不改变计数：不要清零，不要只给出上次之后的增量；给出过的标签值也不能淘汰。",
+                    "A scrape changes no count: do not reset, and do not serve what came since the last one. A label's "
+                    "value that was given out is not evicted either.",
+                ),
+                command=f"curl {METRICS}",
+            )
+
+
 def world_of(lab: TracerLab) -> World:
     found = _worlds.get(lab.kernel)
     if found is None or found.lab is not lab:
@@ -210,7 +237,7 @@ def graded(id_: str, *, running: bool = True) -> Callable[[Callable[[World], Non
         def run(lab: TracerLab) -> None:
             world = world_of(lab)
             if running and not lab.operator.running:
-                world.start(**world.env)
+                world.start(world.env)
             try:
                 function(world)
             except Failed as failed:

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -41,7 +42,7 @@ func run() error {
 	defer tracer.Close()
 
 	for {
-		log.Print("waiting for the first connection of this machine, so that there is something to serve")
+		log.Print(strings.Repeat("waiting for a first connection ", 2000))
 		if tracer.lost() > 0 {
 			break
 		}
