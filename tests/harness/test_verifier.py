@@ -66,7 +66,7 @@ def explain(kernel: str, name: str) -> Refusal:
 
 
 def test_it_works() -> None:
-    found = verifier.explain("6.12", "maybe_null")
+    found = explain("6.12", "maybe_null")
     assert (found.kind, found.where) == ("maybe-null", "bpf/maybe_null.bpf.c:9")
     assert found.said == "R0 invalid mem access 'map_value_or_null'"
     assert found.registers == (("R0", "map_value_or_null(id=1,map=values,ks=4,vs=24)"),)
@@ -82,7 +82,7 @@ def test_each_program_has_a_recording_of_each_kernel() -> None:
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("name", sorted(KINDS))
 def test_both_kernels_are_understood(kernel: str, name: str) -> None:
-    found = verifier.explain(kernel, name)
+    found = explain(kernel, name)
     assert found.kind == KINDS[name]
     assert (found.file, found.line) == (f"bpf/{name}.bpf.c", marked(name))
 

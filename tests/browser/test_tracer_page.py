@@ -7,6 +7,7 @@ stream; those of traffic and cost are what labs.harness.tracer_lab emits.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,14 @@ COST = {
     "reference": {"user": 180.0, "bpf": 20.0, "run": 3600},
     "most": 3,
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _patience() -> Iterator[None]:
+    """Drawing a run takes its time on a machine that also grades."""
+    expect.set_options(timeout=PATIENCE)
+    yield
+    expect.set_options(timeout=5_000)
 
 
 def recording(name: str) -> list[dict[str, Any]]:
