@@ -84,7 +84,7 @@ def cost(world: World) -> None:
         "启动课程自带的追踪器，用同样的流量测量它的开销",
         "start the course's own tracer and measure what it costs with such traffic",
     )
-    yours = world.cost
+    yours, parts = world.cost, world.told
     world.start(reference=True)
     world.measured(plans.burst(world.draft(), MEASURED))
     lab.operator.stop(STOP_WITHIN)
@@ -102,8 +102,8 @@ def cost(world: World) -> None:
                 "measured the CPU time of a connection in the same machine",
             ),
             saw=Text(
-                f"你的 / 参考的：{figures}（{world.told}）",
-                f"yours / the reference's: {figures} ({world.told})",
+                f"你的 / 参考的：{figures}（{parts}）",
+                f"yours / the reference's: {figures} ({parts})",
             ),
             expected=Text(f"至多 {MOST_TIMES:g} 倍", f"{MOST_TIMES:g} times at most"),
             hint=Text(
