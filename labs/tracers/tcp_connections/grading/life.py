@@ -5,7 +5,7 @@ from __future__ import annotations
 from labs.harness.checks import Failed
 from labs.harness.events import Text
 from labs.tracers.tcp_connections.grading import plans
-from labs.tracers.tcp_connections.grading.ledger import counts_of, lost_of, name, of_scrapes
+from labs.tracers.tcp_connections.grading.ledger import FIRST_EPHEMERAL, counts_of, lost_of, name, of_scrapes
 from labs.tracers.tcp_connections.grading.ring import SMALL_RING
 from labs.tracers.tcp_connections.grading.world import METRICS, World, graded
 
@@ -63,8 +63,12 @@ def fresh(world: World) -> None:
 
 
 def _of_the_start(series: tuple[str, str, str]) -> bool:
-    """Counts that waiting for /metrics made: attempts while nothing listened yet, and the first scrapes."""
-    return of_scrapes(series) or series[2] == "ephemeral"
+    """Counts that waiting for /metrics made: attempts while nothing listened yet, and the first scrapes.
+
+    Whoever labels these wrongly, by a client's own port, say, was told so by an earlier check.
+    """
+    port = series[2].rsplit(":", 1)[-1]
+    return of_scrapes(series) or not port.isdigit() or int(port) >= FIRST_EPHEMERAL
 
 
 @graded("killed", running=False)
