@@ -83,6 +83,7 @@ def format_(world: World) -> None:
             Text("Prometheus 文本格式 0.0.4", "Prometheus' text format 0.0.4"),
             Text("在这一行上对照格式规则。", "Hold that line against the rules of the format."),
         )
+    world.follow(page)
     text = response.body.decode("utf-8", "replace")
     for name in (CONN, CLOSED, LOST):
         if page.types.get(name) != "counter":

@@ -76,10 +76,14 @@ class World:
         """The metrics now. Raises Failed when there are none, or not in the format, or when a counter fell."""
         self.scrapes += 1
         page = self.lab.scrape()
+        self.follow(page)
+        return page
+
+    def follow(self, page: Exposition) -> None:
+        """Take note of a page. Raises Failed when a counter is less on it than on the one before."""
         last, self._last = self._last, page
         if last is not None:
             never_fall([last, page])
-        return page
 
     def start(self, env: dict[str, str] | None = None, *, reference: bool = False) -> None:
         """Start the learner's program, or the reference, and wait for its metrics; raises Failed or NotInTime."""

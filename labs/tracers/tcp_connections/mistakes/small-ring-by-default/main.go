@@ -17,7 +17,7 @@ import (
 
 const (
 	address          = "127.0.0.1:9435"
-	defaultRingBytes = 1 << 12
+	defaultRingBytes = 1 << 16
 )
 
 func main() {
