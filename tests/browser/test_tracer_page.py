@@ -78,7 +78,7 @@ def play(visitor: Visitor, events: list[dict[str, Any]]) -> Page:
 
 
 def test_each_check_says_how_it_stands_on_each_kernel(visit: Visit) -> None:
-    page = play(visit("learner", "en", width=1440), recording("one_kernel"))
+    page = play(visit("classmate", "en", width=1440), recording("one_kernel"))
     rung = page.locator('[data-check="accepted"]')
     expect(rung.locator("[data-kernel]")).to_have_text(["Linux 6.1 failed", "Linux 6.12 passed"])
     assert rung.locator("[data-kernel] svg").count() == 2, "not by colour alone"
@@ -88,7 +88,7 @@ def test_each_check_says_how_it_stands_on_each_kernel(visit: Visit) -> None:
 
 
 def test_a_refusal_leads_to_the_line_and_shows_the_verifiers_log(visit: Visit) -> None:
-    visitor = visit("learner", "en", width=1440)
+    visitor = visit("classmate", "en", width=1440)
     page = play(visitor, recording("refused"))
     problem = page.locator('.problem[data-tool="verifier"]')
     expect(problem).to_have_count(1)  # both kernels refused the same line
@@ -116,7 +116,7 @@ def test_a_refusal_leads_to_the_line_and_shows_the_verifiers_log(visit: Visit) -
 
 
 def test_what_was_planned_stands_above_what_was_counted(visit: Visit) -> None:
-    visitor = visit("learner", "en", width=1440)
+    visitor = visit("classmate", "en", width=1440)
     events = recording("one_kernel")
     page = play(visitor, [*events[:-1], TRAFFIC, COST, events[-1]])
     page.click("#tab-timeline")
@@ -132,7 +132,7 @@ def test_what_was_planned_stands_above_what_was_counted(visit: Visit) -> None:
 
 @pytest.mark.parametrize(("language", "theme"), [("zh", "light"), ("en", "dark")])
 def test_everybody_can_use_it(visit: Visit, axe: str, language: str, theme: str) -> None:
-    visitor = visit("learner", language, theme, width=1440)
+    visitor = visit("classmate", language, theme, width=1440)
     events = recording("refused")
     page = play(visitor, [*events[:-1], TRAFFIC, COST, events[-1]])
     page.locator(".verifier-log summary").first.click()
@@ -141,7 +141,7 @@ def test_everybody_can_use_it(visit: Visit, axe: str, language: str, theme: str)
 
 
 def test_nothing_scrolls_sideways_at_360_pixels(visit: Visit) -> None:
-    visitor = visit("learner", "en", width=360)
+    visitor = visit("classmate", "en", width=360)
     events = recording("refused")
     page = play(visitor, [*events[:-1], TRAFFIC, COST, events[-1]])
     page.locator(".verifier-log summary").first.click()
@@ -152,7 +152,7 @@ def test_nothing_scrolls_sideways_at_360_pixels(visit: Visit) -> None:
 
 
 def test_a_lab_says_what_it_runs_on(visit: Visit) -> None:
-    visitor = visit("learner", "en", width=1440)
+    visitor = visit("classmate", "en", width=1440)
     visitor.open(LAB)
     intro = visitor.page.locator("[data-checks-intro]")
     expect(intro).to_contain_text("virtual machines of your own")
