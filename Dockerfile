@@ -3,6 +3,7 @@ FROM python:3.11-slim-bookworm
 
 RUN apt-get update \
     && apt-get install -y --no-install-recommends bubblewrap git make \
+        qemu-system-x86 busybox-static zstd lz4 clang-14 llvm-14 libbpf-dev bpftool \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /srv/lastmile

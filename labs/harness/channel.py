@@ -74,9 +74,17 @@ class Channel:
     def emit(self, event: str, **fields: Any) -> None:
         self.send("event", event=event, fields=fields)
 
-    def ask(self, do: str, *, process: int, env: dict[str, str] | None = None, kernel: str = "") -> None:
+    def ask(
+        self,
+        do: str,
+        *,
+        process: int,
+        env: dict[str, str] | None = None,
+        args: list[str] | None = None,
+        kernel: str = "",
+    ) -> None:
         """Have the engine do something and wait until it is done. Raises Refused, GuestLost."""
-        fields = {"do": do, "process": process, "env": env or {}, "kernel": kernel}
+        fields = {"do": do, "process": process, "env": env or {}, "args": args or [], "kernel": kernel}
         answer = self._await("request", fields, _START_SECONDS if kernel else _ANSWER_SECONDS)
         if answer["error"]:
             raise Refused(f"{do}: {answer['error']}")

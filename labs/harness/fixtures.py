@@ -86,10 +86,17 @@ class Fixtures:
         for operator in self._operators.values():
             operator.on_exit(message["process"], message["code"], message["stopped_by"])
 
-    def _ask(self, do: str, process: int, env: dict[str, str] | None = None, kernel: str = "") -> None:
+    def _ask(
+        self,
+        do: str,
+        process: int,
+        env: dict[str, str] | None = None,
+        args: list[str] | None = None,
+        kernel: str = "",
+    ) -> None:
         if do == "start_operator" and self._program_connects:
             self._seq_at_launch = self._program_connects.seq()
-        self._channel.ask(do, process=process, env=env, kernel=kernel)
+        self._channel.ask(do, process=process, env=env, args=args, kernel=kernel)
 
     def _connected(self) -> bool:
         gate = self._program_connects

@@ -6,7 +6,7 @@ show a learner what is there, and judge by what the host knows (labs/harness/tra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from labs.harness.channel import GuestRefused
 
 Ask = Callable[[str, dict[str, Any], float], tuple[dict[str, Any], bytes]]
 
-__all__ = ["BpfMap", "BpfProgram", "Guest", "GuestRefused", "Objects", "Response", "Usage"]
+__all__ = ["BpfMap", "BpfProgram", "Ended", "Guest", "GuestRefused", "Objects", "Response", "Usage"]
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,21 @@ class Usage:
     processes: int
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a command of the learner's ended, and what it printed.
+
+    `code` is None when a signal ended it, `signal` 0 when none did, `stopped_by` "memory" or "output" when that limit
+    did. When not `in_time` it was killed at the end of its time.
+    """
+
+    code: int | None
+    signal: int
+    stopped_by: str
+    in_time: bool
+    text: str
+
+
 class Guest:
     """Each method raises GuestLost when the machine is gone, GuestRefused when the agent says no."""
 
@@ -152,6 +167,30 @@ class Guest:
         """A command of the guest's own (busybox): its exit code, None when it was killed, and its output."""
         ok, output = self._ask("run", {"argv": list(argv)}, timeout)
         return ok["code"], output.decode("utf-8", "replace")
+
+    def command(self, *args: str, timeout: float = 30.0) -> Ended:
+        """Run the learner's program with these arguments until it ends; after `timeout` it is killed."""
+        ok, output = self._ask("command", {"args": list(args)}, timeout)
+        ended: Ended = _pick(Ended, ok, text=output.decode("utf-8", "replace"))
+        return ended
+
+    def worker(self) -> int:
+        """Start a process that makes system calls when it is told to; its PID."""
+        return int(self._ask("worker_start", {}, 30.0)[0]["pid"])
+
+    def work(
+        self, pid: int, threads: Sequence[int], *, others: int = 0, child: int = 0, timeout: float = 60.0
+    ) -> None:
+        """Have a worker call getppid(2): `threads[0]` times in its first thread, and as often as each further number
+        says in a new thread, all at once; each call is followed by `others` calls of getpid(2). Then `child` times in
+        a child of its own. Returns when all is done.
+        """
+        job = {"pid": pid, "threads": list(threads), "others": others, "child": child}
+        self._ask("worker_do", job, timeout)
+
+    def end_worker(self, pid: int) -> None:
+        """Returns when it is gone."""
+        self._ask("worker_end", {"pid": pid}, 30.0)
 
 
 def _pick(kind: Any, row: Mapping[str, Any], **more: Any) -> Any:

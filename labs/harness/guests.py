@@ -70,16 +70,25 @@ class Guest:
         self._lost: Lost | None = None
         self._closed = False
         self._lock = threading.Lock()
+        self._commanded = False
         self.object: Path | None = None
+        self.built: Path | None = None
 
-    def start(self, number: int, program: Path, env: Mapping[str, str], name: str = PROGRAM) -> None:
+    def start(
+        self,
+        number: int,
+        program: Path,
+        env: Mapping[str, str],
+        args: tuple[str, ...] = (),
+        name: str = PROGRAM,
+    ) -> None:
         """Push the program, once, and start an instance. Raises ValueError for a used number, GuestLost.
 
         `name` is the program's in the guest.
         """
         if number in self._programs or len(self._programs) >= MAX_INSTANCES:
             raise ValueError(f"instance {number} cannot be started")
-        self._try(lambda client: self._start(client, number, program, env, name))
+        self._try(lambda client: self._start(client, number, program, env, args, name))
         threading.Thread(target=self._await_end, args=(number,), daemon=True).start()
 
     def stop(self, number: int) -> None:
@@ -106,20 +115,53 @@ class Guest:
     def program(self, number: int) -> Program:
         return self._programs[number]
 
-    def _start(self, client: Client, number: int, program: Path, env: Mapping[str, str], name: str) -> None:
+    def command(self, client: Client, args: tuple[str, ...], timeout: float) -> Answer:
+        """Run the learner's program with arguments until it ends, or until its time is over."""
+        if self.built is None:
+            raise ValueError("there is no program yet")
+        self._push(client, self.built, PROGRAM)
+        output = bytearray()
+        program = client.start(
+            (f"/work/{PROGRAM}", *args), output_bytes=_RUN_BYTES, on_output=output.extend, **self._how(30.0)
+        )
+        self._commanded = True
+        ended = program.wait(timeout)
+        in_time = ended is not None
+        ended = ended or program.kill()
+        how = {"code": ended.code, "signal": ended.signal, "stopped_by": ended.stopped_by} if ended else {}
+        return Answer({"code": None, "signal": 0, "stopped_by": "", **how, "in_time": in_time}, bytes(output))
+
+    def _start(
+        self,
+        client: Client,
+        number: int,
+        program: Path,
+        env: Mapping[str, str],
+        args: tuple[str, ...],
+        name: str,
+    ) -> None:
+        self._push(client, program, name)
+        self._programs[number] = client.start(
+            (f"/work/{name}", *args),
+            output_bytes=_OUTPUT_BYTES,
+            on_output=self._output.feed,
+            **self._how(30.0, env),
+        )
+
+    def _push(self, client: Client, program: Path, name: str) -> None:
         if name not in self._pushed:
             client.put_bytes(name, program.read_bytes(), mode=0o755, timeout=60.0)
             self._pushed.add(name)
+
+    def _how(self, timeout: float, env: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """What every process of the learner's program is started with."""
         limits = self._lab.limits
-        self._programs[number] = client.start(
-            (f"/work/{name}",),
-            env={"PATH": "/bin", "HOME": "/tmp", "TMPDIR": "/tmp", **env},
-            memory_bytes=limits.memory_bytes,
-            processes=limits.processes,
-            output_bytes=_OUTPUT_BYTES,
-            on_output=self._output.feed,
-            timeout=30.0,
-        )
+        return {
+            "env": {"PATH": "/bin", "HOME": "/tmp", "TMPDIR": "/tmp", **(env or {})},
+            "memory_bytes": limits.memory_bytes,
+            "processes": limits.processes,
+            "timeout": timeout,
+        }
 
     def _signal(self, number: int, which: signal.Signals) -> None:
         program = self._programs[number]
@@ -155,7 +197,7 @@ class Guest:
         """The first reason counts. What is ours ends the run."""
         with self._lock:
             if self._lost is None:
-                self._lost = why_lost(self._handle, error, started=bool(self._programs))
+                self._lost = why_lost(self._handle, error, started=bool(self._programs) or self._commanded)
             lost = self._lost
         if lost.ours and not self._closed:
             self._on.broken(f"Linux {self.kernel}: {lost.log}")
@@ -237,6 +279,15 @@ def _run(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
     return Answer({"code": ended.code if ended else None}, bytes(output))
 
 
+def _command(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
+    return guest.command(client, tuple(str(word) for word in args["args"]), timeout)
+
+
+def _worker(operation: str) -> Callable[[Guest, Client, Args, float], Answer]:
+    """One of the agent's operations with processes that make system calls when told."""
+    return lambda _guest, client, args, timeout: Answer(client.call(operation, args, timeout=timeout)[0])
+
+
 OPERATIONS: dict[str, Callable[[Guest, Client, Args, float], Answer]] = {
     "http": _http,
     "bpf": _bpf,
@@ -246,4 +297,8 @@ OPERATIONS: dict[str, Callable[[Guest, Client, Args, float], Answer]] = {
     "usage": _usage,
     "verify": _verify,
     "run": _run,
+    "command": _command,
+    "worker_start": _worker("worker_start"),
+    "worker_do": _worker("worker_do"),
+    "worker_end": _worker("worker_end"),
 }

@@ -42,11 +42,11 @@ class Learner:
         self._instances: dict[int, jail.Process] = {}
         self._output = Batches(callbacks.lines, callbacks.cut, callbacks.broken)
 
-    def start(self, number: int, program: Path, env: Mapping[str, str]) -> None:
+    def start(self, number: int, program: Path, env: Mapping[str, str], args: tuple[str, ...] = ()) -> None:
         """Start one instance. Raises ValueError when the number was used, StartFailed, Cancelled."""
         if number in self._instances or len(self._instances) >= MAX_INSTANCES:
             raise ValueError(f"instance {number} cannot be started")
-        process = self._jails.start(self._command(program, env), on_output=self._output.feed)
+        process = self._jails.start(self._command(program, env, args), on_output=self._output.feed)
         self._instances[number] = process
         threading.Thread(target=self._await_end, args=(number, process), daemon=True).start()
 
@@ -60,7 +60,7 @@ class Learner:
         """End the flushing thread. The jails are closed by their owner."""
         self._output.close()
 
-    def _command(self, program: Path, env: Mapping[str, str]) -> jail.Command:
+    def _command(self, program: Path, env: Mapping[str, str], args: tuple[str, ...]) -> jail.Command:
         limits = self._lab.limits
         files: dict[str, bytes] = {}
         ours = {"HOME": "/tmp", "TMPDIR": "/tmp"}
@@ -70,7 +70,7 @@ class Learner:
             files["kubeconfig"] = text.encode()
             ours["KUBECONFIG"] = "/work/kubeconfig"
         return jail.Command(
-            argv=("/program",),
+            argv=("/program", *args),
             env={**env, **ours},
             binds=(jail.Bind(program, "/program"),),
             files=files,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,15 +127,24 @@ class Operator:
         self.launch(env)
         self.wait_connected(connect_within)
 
-    def launch(self, env: Mapping[str, str] | None = None, *, reference: bool = False) -> None:
-        """Start it and return at once. `reference`: start the lab's own solution in its place."""
+    def launch(
+        self,
+        env: Mapping[str, str] | None = None,
+        args: Sequence[str] = (),
+        *,
+        reference: bool = False,
+    ) -> None:
+        """Start it, with `args` on its command line, and return at once.
+
+        `reference`: start the lab's own solution in its place, without arguments.
+        """
         if self._running:
             raise RuntimeError("the operator is running already")
         with self._changed:
             self._number = next(self._numbers)
             self._running = True
         do = "start_reference" if reference else "start_operator"
-        self._ask(do, process=self._number, env=dict(env or {}))
+        self._ask(do, process=self._number, env=dict(env or {}), args=list(args))
 
     def wait_connected(self, timeout: float = 10.0) -> None:
         """Returns once this instance has asked the API server for something; see start()."""

@@ -36,7 +36,7 @@ TO_GRADER: dict[str, _Shape] = {
 FROM_GRADER: dict[str, _Shape] = {
     "ready": {},
     "event": {"event": str, "fields": dict},
-    "request": {"id": int, "do": str, "process": int, "env": dict, "kernel": str},
+    "request": {"id": int, "do": str, "process": int, "env": dict, "args": list, "kernel": str},
     "guest": {"id": int, "kernel": str, "do": str, "args": dict, "timeout": (int, float)},
     "done": {"crashed": bool, "reason": dict},
     "broken": {"log": str},
@@ -49,7 +49,10 @@ EVENTS: dict[str, _Shape] = {
     "diagnostic": {"tool": str, "file": str, "line": int, "column": int, "message": str, "text": dict},
 }
 ACTIONS = ("start_operator", "start_reference", "stop_operator", "kill_operator")
-GUEST_OPERATIONS = ("http", "bpf", "bpf_stats", "traffic", "traffic_release", "usage", "verify", "run")
+GUEST_OPERATIONS = (
+    *("http", "bpf", "bpf_stats", "traffic", "traffic_release", "usage", "verify", "run", "command"),
+    *("worker_start", "worker_do", "worker_end"),
+)
 STATUSES = ("running", "passed", "failed", "skipped")
 
 

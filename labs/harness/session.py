@@ -119,7 +119,7 @@ class Session:
         """
         self._program = program
         for guest in self._guests.values():
-            guest.object = bpf
+            guest.object, guest.built = bpf, program
         self._send("go", sources=dict(sources or {}))
 
     def wait_first(self, timeout: float) -> None:
@@ -246,7 +246,8 @@ class Session:
         error, lost = "", {}
         try:
             if message["do"] == "start_operator":
-                runner.start(message["process"], self._program, message["env"])
+                args = tuple(str(word) for word in message["args"])
+                runner.start(message["process"], self._program, message["env"], args)
             elif message["do"] == "start_reference":
                 self._start_reference(message)
             elif message["do"] == "stop_operator":
@@ -265,7 +266,7 @@ class Session:
         if not program.is_file():
             raise ValueError(f"there is no {program}: make setup")
         guest = self._guests[message["kernel"]]
-        guest.start(message["process"], program, message["env"], REFERENCE)
+        guest.start(message["process"], program, message["env"], name=REFERENCE)
 
     def _ask_guest(self, message: Message) -> None:
         """Carried out here, in the thread that hears the grader: it asks for one thing at a time."""

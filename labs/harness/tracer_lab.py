@@ -121,7 +121,7 @@ class TracerLab(ProgramLab):
         expected = Text("程序加载 eBPF 代码并一直运行", "it loads its eBPF code and keeps running")
         refusal = self.refusal()
         if refusal is not None:
-            raise Failed(tried=tried, saw=_refused(refusal), expected=expected, hint=refusal.why)
+            raise Failed(tried=tried, saw=verifier.describe(refusal), expected=expected, hint=refusal.why)
         zh, en = self.operator.wait_exit(5.0).describe()
         tail = "\n".join(self.operator.log_tail(12).splitlines())
         saw = Text(f"程序结束了（{zh}）\n{tail}", f"it ended ({en})\n{tail}")
@@ -133,7 +133,11 @@ class TracerLab(ProgramLab):
 
         A tracer that prints the last sentence alone does not say where: its object is then loaded once more.
         """
-        found = verifier.explain(self.operator.log_tail(4000), self.sources)
+        return self.explain(self.operator.log_tail(4000))
+
+    def explain(self, printed: str) -> verifier.Refusal | None:
+        """The verifier's refusal in what the learner's program printed, as refusal()."""
+        found = verifier.explain(printed, self.sources)
         if found is None:
             return None
         if not found.file:
@@ -266,16 +270,3 @@ class TracerLab(ProgramLab):
             expected=Text("每个连接都按计划结束", "each ends as planned"),
             hint=hint,
         )
-
-
-def _refused(refusal: verifier.Refusal) -> Text:
-    """What a learner needs of it: the place, the line, the verifier's own words and its registers."""
-    where = f"{refusal.where}: " if refusal.where else ""
-    rows = [f"  {refusal.source}"] if refusal.source else []
-    rows.append(f"  {refusal.said}")
-    rows += [f"  {name} = {value}" for name, value in refusal.registers]
-    detail = "\n".join(rows)
-    return Text(
-        f"{where}{refusal.text.zh}（内核校验器拒绝加载）\n{detail}",
-        f"{where}{refusal.text.en} (the kernel's verifier refused it)\n{detail}",
-    )

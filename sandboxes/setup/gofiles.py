@@ -23,13 +23,16 @@ def files(root: Path = CHECKOUT) -> list[Path]:
 
 
 def modules(root: Path = CHECKOUT) -> list[Path]:
-    """Folders of the modules that hold code of ours: some only pin what is built."""
+    """Folders of the modules that hold code of ours: some only pin what is built.
+
+    The chapters' eBPF programs are vetted by tests/content, with the bindings that their sources ask for.
+    """
+    elsewhere = (root / "sandboxes" / "kubernetes", root / "content" / "examples" / "tracers")
     mods = (path.parent for path in root.rglob("go.mod") if any(path.parent.rglob("*.go")))
     return sorted(
         folder
         for folder in mods
-        if not set(folder.relative_to(root).parts) & {*_SKIPPED}
-        and folder != root / "sandboxes" / "kubernetes"
+        if not set(folder.relative_to(root).parts) & {*_SKIPPED} and folder not in elsewhere
     )
 
 

@@ -6,6 +6,7 @@ later kernel of the same series is taken when the cache is empty, never behind a
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -68,7 +69,7 @@ class Kernel:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(part, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=self.folder.parent, prefix=".deb-") as scratch:
-            package = newest(self._known(), self.package)
+            package = newest(self._known() or self._asked_anew(say), self.package)
             say(f"apt-get download {package}")
             archive = self._download(package, Path(scratch))
             say("unpacking")
@@ -85,6 +86,14 @@ class Kernel:
             return subprocess.run(asked, capture_output=True, text=True).stdout.split()
         except FileNotFoundError as error:
             raise SetupError("there is no apt-cache: the kernels come from Debian 12", _BY_HAND) from error
+
+    def _asked_anew(self, say: Say) -> list[str]:
+        """As root of a machine whose lists are not there, as in a container: fetch them."""
+        if os.geteuid() != 0:
+            return []
+        say("apt-get update")
+        command.run(["apt-get", "update", "-q"], log="apt-update", remedy=_BY_HAND)
+        return self._known()
 
     def _download(self, package: str, into: Path) -> Path:
         # apt fetches as an account of its own, which must get into the folder

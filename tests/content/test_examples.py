@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.content.machine import environment, recorded, run, seen, steady
-from tests.content.reading import CONTENT, EXAMPLES, ROOT, sources
+from tests.content.reading import CONTENT, EXAMPLES, ROOT, fences_of, sources
+from tests.content.recordings import IN_A_GUEST
 
 RECORDED = recorded()
 # These ask a real API server or etcd: test_examples_on_a_cluster.py.
@@ -28,6 +29,8 @@ NEED_A_CLUSTER = {
 }
 # staticcheck is no part of the set-up, and the newest golint is for the module proxy to say.
 RECORDED_BY_HAND = {"sh vet.sh", "sh golint.sh"}
+# Times of one machine on one day, which the file names: tests/content/compare.py.
+MEASURED = "tracers/seen/compare.txt"
 # Shown for its output; the command stands in another section.
 PROGRAMS = {
     "operators/seen/backoff.txt": "go run ./backoff",
@@ -40,7 +43,7 @@ def _offline() -> list[tuple[str, str]]:
     return sorted(
         (name, command)
         for name, command in commands.items()
-        if command not in NEED_A_CLUSTER | RECORDED_BY_HAND
+        if command not in NEED_A_CLUSTER | RECORDED_BY_HAND and name not in IN_A_GUEST and name != MEASURED
     )
 
 
@@ -52,7 +55,19 @@ def test_every_recording_is_shown_and_every_shown_one_is_recorded() -> None:
 def test_every_recording_is_made_again_by_a_test() -> None:
     commands = set({**RECORDED, **PROGRAMS}.values())
     assert commands >= NEED_A_CLUSTER | RECORDED_BY_HAND
-    assert len(_offline()) + len(NEED_A_CLUSTER) + len(RECORDED_BY_HAND) == len(RECORDED)
+    assert RECORDED.keys() >= IN_A_GUEST.keys() | {MEASURED}
+    elsewhere = len(NEED_A_CLUSTER) + len(RECORDED_BY_HAND) + len(IN_A_GUEST) + len({MEASURED})
+    assert len(_offline()) + elsewhere == len(RECORDED)
+
+
+def test_the_command_above_a_correction_is_the_one_that_a_guest_runs() -> None:
+    """Recordings without a correction have their command as title."""
+    for chapter in sources():
+        for callout in (c for c in chapter.callouts if c.kind == "correction"):
+            command, output = fences_of(callout.text)
+            name = output.attributes["file"].removeprefix("content/examples/")
+            if name in IN_A_GUEST:
+                assert command.text.strip() == IN_A_GUEST[name].command, name
 
 
 def test_code_comes_from_files_that_are_compiled_or_run() -> None:

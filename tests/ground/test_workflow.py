@@ -10,6 +10,11 @@ from pathlib import Path
 import yaml
 from django.core.management import get_commands
 
+from labs.harness import manifest
+from lastmile.embedded.supervisor import Plan
+from lastmile.practice.outbox import queue_for
+from sandboxes.setup import packages
+
 
 def test_ci_runs_the_commands_of_the_readme(checkout: Path) -> None:
     script = checkout / ".ci" / "run"
@@ -70,3 +75,18 @@ def test_compose_and_docker_name_the_two_source_roots(checkout: Path) -> None:
     ours = [service for service in services.values() if "build" in service]
     assert {service["environment"]["PYTHONPATH"] for service in ours} == {roots}
     assert f"PYTHONPATH={roots}" in (checkout / "Dockerfile").read_text()
+
+
+def test_every_lab_has_workers_that_serve_its_queue(checkout: Path) -> None:
+    """Of `make up` and of the production shape: else its runs would wait for ever."""
+    wanted = {queue_for(lab.sandbox) for lab in manifest.all_labs()}
+    assert wanted <= set(Plan().queues.split(","))
+    worker = yaml.safe_load((checkout / "compose.yaml").read_text())["services"]["worker"]["command"]
+    assert wanted <= set(worker.partition("--queues ")[2].split(" ")[0].split(","))
+
+
+def test_the_image_has_what_the_sandboxes_need(checkout: Path) -> None:
+    """The set-up's volume is shared by the services, what apt installs is not."""
+    image = (checkout / "Dockerfile").read_text().split()
+    tools = packages.RUNNING + packages.VIRTUAL_MACHINES + packages.EBPF
+    assert [tool.package for tool in tools if tool.package not in image] == ["ca-certificates"]

@@ -48,8 +48,16 @@ def test_our_fault_changes_nothing(owner: User) -> None:
 def test_a_pass_is_evidence_that_leads_to_its_run(owner: User) -> None:
     run = finished(owner, "pass", LAB)
     cell = _cell(owner)
-    assert cell["standing"] == "shown"
+    assert cell["standing"] == "partly"
     assert cell["evidence"][0]["url"] == run.get_absolute_url()
+    assert cell["next"]["url"] == "/labs/tracers/lifecycle/"
+
+
+def test_what_a_cell_rests_on_has_to_be_there_in_full(owner: User) -> None:
+    for lab in (LAB, "tracers/lifecycle", "tracers/tcp_connections"):
+        finished(owner, "pass", lab)
+    cell = _cell(owner)
+    assert (cell["standing"], len(cell["evidence"])) == ("shown", 3)
     assert cell["next"] is None
 
 

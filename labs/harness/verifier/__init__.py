@@ -13,7 +13,7 @@ from labs.harness.events import Text
 from labs.harness.verifier.log import Place, Reading, read
 from labs.harness.verifier.reasons import Reason, reason_for
 
-__all__ = ["Refusal", "explain"]
+__all__ = ["Refusal", "describe", "explain"]
 
 _MOST_REGISTERS = 4
 
@@ -66,6 +66,19 @@ def explain(log: str | bytes, sources: Mapping[str, str]) -> Refusal | None:
         source=place.source,
         instruction=reading.instruction,
         registers=_registers(reading),
+    )
+
+
+def describe(refusal: Refusal) -> Text:
+    """What a learner needs of it: the place, the line, the verifier's own words and its registers."""
+    where = f"{refusal.where}: " if refusal.where else ""
+    rows = [f"  {refusal.source}"] if refusal.source else []
+    rows.append(f"  {refusal.said}")
+    rows += [f"  {name} = {value}" for name, value in refusal.registers]
+    detail = "\n".join(rows)
+    return Text(
+        f"{where}{refusal.text.zh}（内核校验器拒绝加载）\n{detail}",
+        f"{where}{refusal.text.en} (the kernel's verifier refused it)\n{detail}",
     )
 
 

@@ -48,7 +48,7 @@ class Plan:
     host: str = "127.0.0.1"
     port: int = 8000
     workers: int = 2
-    queues: str = "cluster,build"
+    queues: str = "cluster,vm,build"
 
 
 class Supervisor:

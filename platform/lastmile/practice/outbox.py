@@ -15,7 +15,7 @@ from lastmile.practice.models import Run, State
 
 log = logging.getLogger(__name__)
 
-QUEUES = {"controlplane": "cluster", "none": "build"}
+QUEUES = {"controlplane": "cluster", "vm": "vm", "none": "build"}
 
 
 def queue_for(sandbox: str) -> str:

@@ -1,0 +1,6 @@
+# Needs Debian's clang, llvm, libbpf-dev and bpftool, and Go.
+set -e
+mkdir -p headers
+bpftool btf dump file /sys/kernel/btf/vmlinux format c > headers/vmlinux.h
+go generate ./...
+CGO_ENABLED=0 go build -o bin/ ./...
