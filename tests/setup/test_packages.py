@@ -61,7 +61,7 @@ def test_as_root_apt_installs_what_is_missing(bin_dir: Path) -> None:
     assert step.done()
     assert (bin_dir / "asked").read_text().splitlines() == [
         "update -q",
-        "install -q -y --no-install-recommends bubblewrap",
+        "-o DPkg::Lock::Timeout=300 install -q -y --no-install-recommends bubblewrap",
     ]
 
 
