@@ -143,8 +143,9 @@ def others(draft: Draft) -> Plan:
     """MPTCP, and sockets that connect to themselves."""
     address = draft.address()
     port = draft.serve("client_close", address, mptcp=True)
-    draft.add("client_close", address, port, draft.some(3, 8), mptcp=True)
-    for _ in range(draft.some(2, 4)):
+    for _ in range(draft.some(3, 5)):
+        draft.add("client_close", address, port, mptcp=True, source=next(draft.ports))
+    for _ in range(draft.some(2, 3)):
         own = next(draft.ports)
         draft.add("self_connect", draft.address(), own, source=own)
     return draft.plan(parallel=2)

@@ -80,6 +80,7 @@ def families(world: World) -> None:
 def others(world: World) -> None:
     plan = plans.others(world.draft())
     own = {port_label(c.port) for c in plan.connections if c.kind == "self_connect"}
+    multipath = [c for c in plan.connections if c.mptcp]
     world.lab.step(
         "建立 MPTCP 连接，再让几个 socket 连到自己的端口",
         "make MPTCP connections, then have sockets connect to their own port",
@@ -99,4 +100,6 @@ def others(world: World) -> None:
         ),
         accept=ours,
     )
-    world.rest()
+    # MPTCP closes its subflows in its own time: that must not run into the next check
+    ports = {port_label(port) for c in multipath for port in (c.port, c.source)}
+    world.await_ends(ports, 2 * len(multipath))

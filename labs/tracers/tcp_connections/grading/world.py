@@ -18,6 +18,7 @@ from labs.harness.traffic import Plan, Truth
 from labs.tracers.tcp_connections.grading import plans
 from labs.tracers.tcp_connections.grading.clues import clue
 from labs.tracers.tcp_connections.grading.ledger import (
+    CLOSED,
     EPHEMERAL,
     Counts,
     Difference,
@@ -164,6 +165,15 @@ class World:
             if now == last:
                 return
             last = now
+
+    def await_ends(self, ports: set[str], count: int) -> None:
+        """Until so many sockets of these ports have ended since the start; gives up after a while."""
+        deadline = pace.now() + COUNTED_WITHIN
+        while pace.now() < deadline:
+            counts = counts_of(self.page())
+            if sum(n for series, n in counts.items() if series[0] == CLOSED and series[2] in ports) >= count:
+                return
+            time.sleep(0.2)
 
     def freeze(self, on: bool) -> None:
         """Have the tracer's control group stand still, or go on: all but the one that this command runs in."""
