@@ -23,6 +23,10 @@ def counted(kind: str, source: int = 0) -> Counts:
     return ledger.expected([connection(kind, source=source)])
 
 
+def off_by(grown: Counts, wanted: Counts, scrapes: int) -> ledger.Difference:
+    return ledger.difference(ledger.compared(grown, wanted, scrapes))
+
+
 def draft(seed: int = 7) -> plans.Draft:
     source = random.Random(seed)
     return plans.Draft(source, plans.ports(source))
@@ -92,19 +96,23 @@ def test_what_scrapes_add_is_no_difference_and_nothing_else_is_forgiven() -> Non
             (CLOSED, "remote", "ephemeral"): 1,
         }
     )
-    assert not ledger.difference(wanted + scrape, wanted, scrapes=1)
-    assert ledger.difference(wanted + scrape, wanted, scrapes=0).surplus.total() == 1
+    assert not off_by(wanted + scrape, wanted, scrapes=1)
+    assert off_by(wanted + scrape, wanted, scrapes=0).surplus.total() == 1
     stray: Counts = Counter({(CONN, "syn_sent", "127.0.0.9:1"): 1})
-    assert ledger.difference(wanted + stray, wanted, scrapes=9).surplus == stray
-    assert (
-        ledger.difference(wanted - Counter({(CONN, "accepted", A): 1}), wanted, scrapes=9).missing.total()
-        == 1
-    )
+    assert off_by(wanted + stray, wanted, scrapes=9).surplus == stray
+    assert off_by(wanted - Counter({(CONN, "accepted", A): 1}), wanted, scrapes=9).missing.total() == 1
+
+
+def test_what_is_shown_is_without_what_scrapes_add() -> None:
+    wanted = counted("client_close", source=20500)
+    scrape = Counter({(CLOSED, "local", "9435"): 1, (CLOSED, "remote", "ephemeral"): 1})
+    shown = ledger.compared(wanted + scrape, wanted, 1)
+    assert shown == {series: (count, count) for series, count in wanted.items()}
 
 
 def test_a_series_that_fell_is_a_difference() -> None:
     grown: Counts = Counter({(CONN, "syn_sent", A): -3})
-    assert "fell" in clues.clue(ledger.difference(grown, Counter(), 0), grown, 0).en
+    assert "fell" in clues.clue(off_by(grown, Counter(), 0), grown, 0).en
 
 
 @pytest.mark.parametrize(
@@ -122,7 +130,7 @@ def test_a_series_that_fell_is_a_difference() -> None:
     ],
 )
 def test_the_clue_fits_what_is_off(seen: Counts, wanted: Counts, words: str) -> None:
-    off = ledger.difference(Counter(seen), Counter(wanted), 0)
+    off = off_by(Counter(seen), Counter(wanted), 0)
     told = clues.clue(off, Counter(seen), 0)
     assert words in told.en
     assert told.zh
@@ -131,7 +139,7 @@ def test_the_clue_fits_what_is_off(seen: Counts, wanted: Counts, words: str) -> 
 def test_missed_runs_are_told_when_nothing_else_explains_it() -> None:
     wanted: Counts = Counter({(CONN, "syn_sent", A): 9})
     seen: Counts = Counter({(CONN, "syn_sent", A): 7})
-    assert "recursion_misses" in clues.clue(ledger.difference(seen, wanted, 0), seen, 2).en
+    assert "recursion_misses" in clues.clue(off_by(seen, wanted, 0), seen, 2).en
 
 
 def test_a_page_is_read_by_its_labels_alone() -> None:

@@ -8,7 +8,7 @@ rules are the brief's. A series is (family, first label, second label), say
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from labs.harness.exposition import Exposition
@@ -27,6 +27,7 @@ MOST_DESTINATIONS, MOST_PORTS = 100, 64
 METRICS_PORT = "9435"
 SCRAPED = f"127.0.0.1:{METRICS_PORT}"
 EITHER = "local/remote"  # which end of it closed first is not the plan's to say
+_OF_SCRAPES = (CLOSED, EITHER, EPHEMERAL)  # among these are the clients' ends of scrapes
 
 # how the client's and the server's socket end; None: there is no such socket, or it does not end
 ENDS: dict[str, tuple[str | None, str | None]] = {
@@ -143,22 +144,24 @@ def name(series: Series) -> str:
     return f'{series[0]}{{{first}="{series[1]}",{second}="{series[2]}"}}'
 
 
-def difference(grown: Counts, wanted: Counts, scrapes: int) -> Difference:
-    """How far what was counted in some time is from what there was to count.
+def compared(grown: Counts, wanted: Counts, scrapes: int) -> dict[Series, tuple[int, int]]:
+    """What was counted in some time and what there was to count: (seen, wanted) of each series of either.
 
     `scrapes`: how many connections to /metrics may have begun or ended in that time. Their own counts
-    are left out; the client's ends of them are among those that ended local or remote and ephemeral.
+    are left out; the client's ends of them are among those that ended local or remote and ephemeral,
+    from which so many are taken off where there are more than wanted.
     """
     either = {series[2] for series in wanted if series[1] == EITHER} | {EPHEMERAL}
     seen, want = _merged(grown, either), _merged(wanted, either)
-    wrong: dict[Series, tuple[int, int]] = {}
-    for series in set(seen) | set(want):
-        if of_scrapes(series):
-            continue
-        slack = scrapes if series == (CLOSED, EITHER, EPHEMERAL) else 0
-        if not want[series] <= seen[series] <= want[series] + slack:
-            wrong[series] = seen[series], want[series]
-    return Difference(wrong)
+    surplus = seen[_OF_SCRAPES] - want[_OF_SCRAPES]
+    seen[_OF_SCRAPES] -= min(max(surplus, 0), scrapes)
+    every = (series for series in set(seen) | set(want) if not of_scrapes(series))
+    return {series: (seen[series], want[series]) for series in every if seen[series] or want[series]}
+
+
+def difference(counts: Mapping[Series, tuple[int, int]]) -> Difference:
+    """How far what compared() gave is from what there was to count."""
+    return Difference({series: pair for series, pair in counts.items() if pair[0] != pair[1]})
 
 
 def _merged(counts: Counts, ports: set[str]) -> Counts:

@@ -88,13 +88,17 @@ def cost(world: World) -> None:
         "启动课程自带的追踪器，用同样的流量测量它的开销",
         "start the course's own tracer and measure what it costs with such traffic",
     )
-    yours, parts = world.cost, world.told
+    yours = world.cost
     world.start(reference=True)
     world.measured(plans.burst(world.draft(), MEASURED))
     lab.operator.stop(STOP_WITHIN)
     own = world.cost
-    ratio = yours / own if own else 0.0
-    figures = f"{yours:.0f} µs / {own:.0f} µs = {ratio:.2f}"
+    assert yours is not None
+    assert own is not None
+    lab.show_cost(yours, own, MOST_TIMES)
+    ratio = yours.microseconds / own.microseconds if own.microseconds else 0.0
+    figures = f"{yours.microseconds:.0f} µs / {own.microseconds:.0f} µs = {ratio:.2f}"
+    parts = "BPF {bpf:.0f} µs, Go {user:.0f} µs".format(**yours.json())
     lab.step(
         f"每条连接的 CPU 时间，你的与参考的：{figures}",
         f"CPU per connection, yours and the reference's: {figures}",

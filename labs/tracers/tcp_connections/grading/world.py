@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 
@@ -13,7 +13,7 @@ from labs.harness import pace
 from labs.harness.checks import CheckFunction, Failed
 from labs.harness.events import Text
 from labs.harness.exposition import Exposition
-from labs.harness.tracer_lab import TracerLab
+from labs.harness.tracer_lab import Cost, TracerLab
 from labs.harness.traffic import Plan, Truth
 from labs.tracers.tcp_connections.grading import plans
 from labs.tracers.tcp_connections.grading.clues import clue
@@ -23,9 +23,11 @@ from labs.tracers.tcp_connections.grading.ledger import (
     Counts,
     Difference,
     Series,
+    compared,
     counts_of,
     difference,
     expected,
+    name,
     of_scrapes,
 )
 
@@ -46,12 +48,12 @@ def everything(_series: Series) -> bool:
 
 @dataclass
 class Grown:
-    """What was counted in the time of one plan, and what there was to count."""
+    """What was counted in the time of one plan, and what there was to count: `counts` has (seen, wanted)."""
 
     plan: Plan
     truth: Truth
     seen: Counts
-    wanted: Counts
+    counts: Mapping[Series, tuple[int, int]]
     off: Difference
     misses: int
 
@@ -62,8 +64,7 @@ class World:
     scrapes: int = 0
     env: dict[str, str] = field(default_factory=dict)
     first: Grown | None = None
-    cost: float = 0.0
-    told: str = ""
+    cost: Cost | None = None
 
     def __post_init__(self) -> None:
         self.lab.metrics = METRICS
@@ -124,14 +125,19 @@ class World:
         while True:
             now = counts_of(self.page())
             seen = grown(before, now)
-            off = difference(seen, wanted, self.scrapes - scrapes).only(accept)
+            counts = compared(seen, wanted, self.scrapes - scrapes)
+            off = difference(counts).only(accept)
             if not off.missing or off.surplus or pace.now() > deadline:
                 missed = self.lab.missed_runs() - misses if off else 0
-                return Grown(plan, truth, seen, wanted, off, missed)
+                return Grown(plan, truth, seen, counts, off, missed)
             time.sleep(0.2)
 
     def judge(self, result: Grown, *, tried: Text, expected: Text, accept: Accept = everything) -> None:
-        """Raises Failed when what `accept` takes of the result is off."""
+        """Show the page what was counted. Raises Failed when what `accept` takes of the result is off."""
+        counts = {
+            name(series): (want, seen) for series, (seen, want) in result.counts.items() if accept(series)
+        }
+        self.lab.show_traffic(result.plan, counts, tried)
         off = result.off.only(accept)
         if not off or self._excused(off, result):
             return
@@ -141,18 +147,21 @@ class World:
         raise Failed(tried=tried, saw=saw, expected=expected, hint=told, command=f"curl {METRICS}")
 
     def measured(self, plan: Plan) -> Grown:
-        """run(), with the CPU time of a connection in `cost` (microseconds) and its parts in `told`."""
+        """run(), with what the tracer took for it in `cost`."""
         lab, number = self.lab, self.lab.operator.number
         lab.guest.statistics(True)
         try:
-            used, kernel = lab.guest.usage(number).cpu_seconds, lab.objects()
+            used, kernel = lab.guest.usage(number), lab.objects()
             result = self.run(plan, lambda truth: expected(truth.connections))
-            go = lab.guest.usage(number).cpu_seconds - used
-            bpf = (lab.objects().run_time_ns - kernel.run_time_ns) / 1e9
+            after, objects = lab.guest.usage(number), lab.objects()
         finally:
             lab.guest.statistics(False)
-        each = 1e6 / len(plan.connections)
-        self.cost, self.told = (go + bpf) * each, f"BPF {bpf * each:.0f} µs, Go {go * each:.0f} µs"
+        self.cost = Cost(
+            len(plan.connections),
+            after.cpu_seconds - used.cpu_seconds,
+            (objects.run_time_ns - kernel.run_time_ns) / 1e9,
+            objects.run_count - kernel.run_count,
+        )
         return result
 
     def rest(self) -> None:
