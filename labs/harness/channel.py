@@ -81,19 +81,16 @@ class Channel:
         process: int,
         env: dict[str, str] | None = None,
         args: list[str] | None = None,
-        kernel: str = "",
     ) -> None:
         """Have the engine do something and wait until it is done. Raises Refused, GuestLost."""
-        fields = {"do": do, "process": process, "env": env or {}, "args": args or [], "kernel": kernel}
-        answer = self._await("request", fields, _START_SECONDS if kernel else _ANSWER_SECONDS)
+        fields = {"do": do, "process": process, "env": env or {}, "args": args or []}
+        answer = self._await("request", fields, _START_SECONDS)
         if answer["error"]:
             raise Refused(f"{do}: {answer['error']}")
 
-    def ask_guest(
-        self, kernel: str, do: str, args: dict[str, Any], timeout: float
-    ) -> tuple[dict[str, Any], bytes]:
+    def ask_guest(self, do: str, args: dict[str, Any], timeout: float) -> tuple[dict[str, Any], bytes]:
         """Have the engine ask the machine's agent; its object and body. Raises GuestRefused, GuestLost, Refused."""
-        fields = {"kernel": kernel, "do": do, "args": args, "timeout": timeout}
+        fields = {"do": do, "args": args, "timeout": timeout}
         answer = self._await("guest", fields, timeout + _ANSWER_SECONDS)
         if answer["error"]:
             raise GuestRefused(answer["error"])

@@ -20,10 +20,11 @@ from labs.harness import ailing, build, pace, submission
 from labs.harness.ailing import Ailments
 from labs.harness.diagnostics import Diagnostic
 from labs.harness.events import Emitter, Sink, Text
+from labs.harness.graders import Graders
 from labs.harness.jails import Cancelled, Jails
 from labs.harness.leasing import Leasing
 from labs.harness.manifest import Lab
-from labs.harness.session import Options, Outcome, Session
+from labs.harness.session import Options, Outcome
 from labs.harness.submission import BadSubmission, Submission
 from labs.harness.verdict import CheckResult, Verdict, Word
 from sandboxes import folders
@@ -120,27 +121,27 @@ class _Run:
     ) -> Verdict:
         with contextlib.suppress(NotYet):
             building.result(_HEAD_START)
-        session: Session | None = None
+        graders: Graders | None = None
         leasing: Leasing | None = None
         if not building.done() or building.result().program:
             leasing = undo.enter_context(Leasing(self.lab, self.emitter))
-            session = self._open(leasing, building, jails, undo)
+            graders = self._open(leasing, building, jails, undo)
         built = building.result()
         self.parts["build"] = round(built.seconds, 3)
         self._diagnose(built.diagnostics)
-        if built.program is None or session is None or leasing is None:
+        if built.program is None or graders is None or leasing is None:
             assert built.reason is not None
             return self.verdict("error", built.reason)
         self._tell_built(built)
-        with leasing.watched(session.fell):
-            outcome = self._check(session, built, vet)
+        with leasing.watched(graders.fell):
+            outcome = self._check(graders, built, vet)
         # before the program is ended and the sandbox with it: what did it do to it?
         ailments = outcome.ailments or leasing.diagnose(broken=bool(outcome.broken))
-        return self._conclude(session, outcome, ailments)
+        return self._conclude(graders, outcome, ailments)
 
     def _open(
         self, leasing: Leasing, building: Future[build.Built], jails: Jails, undo: contextlib.ExitStack
-    ) -> Session | None:
+    ) -> Graders | None:
         """Wait for the sandbox, unless the build fails first, and start the grader in it."""
         while not leasing.done(_POLL_SECONDS):
             if jails.closed:
@@ -150,7 +151,7 @@ class _Run:
             if building.done():
                 leasing.announce()
         self.parts |= leasing.parts()
-        session = Session(
+        graders = Graders(
             self.lab,
             leasing.result(),
             jails,
@@ -159,33 +160,33 @@ class _Run:
             options=self.options,
             machines=leasing.machines(),
         )
-        undo.callback(session.close)
+        undo.callback(graders.close)
         undo.callback(jails.close)  # the processes in the sandbox end before it does
-        session.start()
-        return session
+        graders.start()
+        return graders
 
-    def _check(self, session: Session, built: build.Built, vet: Vet) -> Outcome:
+    def _check(self, graders: Graders, built: build.Built, vet: Vet) -> Outcome:
         assert built.program is not None
         built.program.chmod(0o755)
         self.emitter.emit("state", state="grading")
         begun, paced = time.monotonic(), pace.now()
-        session.go(built.program, built.bpf, self.sources)
-        session.wait_first(self.lab.limits.seconds)
+        graders.go(built.program, built.bpf, self.sources)
+        graders.wait_first(self.lab.limits.seconds)
         # advice is for later: it must not slow down the build or the first answer
         vetting = vet()
         vetting.add_done_callback(self._vetted)
-        outcome = session.wait(self.lab.limits.seconds + _SPARE_SECONDS)
+        outcome = graders.wait(self.lab.limits.seconds + _SPARE_SECONDS)
         self.parts["checks"] = round(time.monotonic() - begun, 3)
         self._tell_pace((time.monotonic() - begun) / (pace.now() - paced))
         futures.wait([vetting], _VET_SPARE_SECONDS)
         return outcome
 
-    def _conclude(self, session: Session, outcome: Outcome, ailments: Ailments) -> Verdict:
+    def _conclude(self, graders: Graders, outcome: Outcome, ailments: Ailments) -> Verdict:
         if ailments:
             told = ailing.overload(ailments)
             log = f"{dict(ailments)}\n{outcome.broken}"
             return self.verdict("error", told) if told else self.verdict("internal", _OURS, log=log)
-        self.results = session.results
+        self.results = dict(graders.results)
         if outcome.broken:
             return self.verdict("internal", _OURS, log=outcome.broken)
         if outcome.crashed:

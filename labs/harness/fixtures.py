@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,8 @@ from labs.harness.verifier import Refusal
 
 
 class Fixtures:
-    """`labs` are the fixtures by kernel: a TracerLab for each kernel of the lab, else one alone, under "".
-
-    That one is a ProgramLab without a sandbox, an OperatorLab with a control plane.
+    """`lab` is what the checks get: a TracerLab where the assignment names a kernel, an OperatorLab where it has a
+    control plane, a ProgramLab without a sandbox.
     """
 
     def __init__(self, channel: Channel, assignment: Message) -> None:
@@ -36,39 +34,35 @@ class Fixtures:
         self._program_connects: Gate | None = None
         self._seq_at_launch = 0
         self._numbers = itertools.count(1)
-        self._operators: dict[str, Operator] = {}
-        channel.on("output", lambda m: self._operators[m.get("kernel", "")].on_lines(m["lines"]))
-        channel.on("exited", self._exited)
-        self._seed: int = assignment["seed"]
-        sandbox = assignment["sandbox"]
-        kernels = assignment["kernels"]
-        self.labs: dict[str, ProgramLab] = {kernel: self._tracer_lab(kernel) for kernel in kernels}
-        if not kernels:
-            common = self._common("", self._connected)
-            self.labs[""] = self._operator_lab(sandbox, common) if sandbox else ProgramLab(**common)
+        self._kernel: str = assignment["kernel"]
+        self._operator = operator = Operator(self._ask, self._connected, self._numbers)
+        channel.on("output", lambda m: operator.on_lines(m["lines"]))
+        channel.on("exited", lambda m: operator.on_exit(m["process"], m["code"], m["stopped_by"]))
+        self.lab = self._make(assignment)
 
     def timeline(self) -> list[dict[str, Any]]:
         """Everything that happened, merged; [] where there is no API server."""
-        lab = self.labs.get("")
-        return merge(lab, self.steps) if isinstance(lab, OperatorLab) else []
+        return merge(self.lab, self.steps) if isinstance(self.lab, OperatorLab) else []
 
     def close(self) -> None:
-        for lab in self.labs.values():
-            if isinstance(lab, OperatorLab):
-                lab.kubelet.close()
-                lab.gate.close()
-                lab.kube.close()
+        if isinstance(self.lab, OperatorLab):
+            self.lab.kubelet.close()
+            self.lab.gate.close()
+            self.lab.kube.close()
 
-    def _common(self, kernel: str, connected: Callable[[], bool]) -> dict[str, Any]:
+    def _make(self, assignment: Message) -> ProgramLab:
         """Each kernel draws the same from the seed: what differs between them is the kernel."""
-        operator = Operator(partial(self._ask, kernel=kernel), connected, self._numbers)
-        self._operators[kernel] = operator
-        return {
-            "operator": operator,
-            "random": random.Random(self._seed),
-            "seed": self._seed,
-            "tell": partial(self._tell, kernel=kernel),
+        seed: int = assignment["seed"]
+        common: dict[str, Any] = {
+            "operator": self._operator,
+            "random": random.Random(seed),
+            "seed": seed,
+            "tell": self._tell,
         }
+        if self._kernel:
+            return self._tracer_lab(common)
+        sandbox = assignment["sandbox"]
+        return self._operator_lab(sandbox, common) if sandbox else ProgramLab(**common)
 
     def _operator_lab(self, sandbox: dict[str, Any], common: dict[str, Any]) -> OperatorLab:
         ends, tokens = sandbox["endpoints"], sandbox["tokens"]
@@ -77,50 +71,39 @@ class Fixtures:
         audit = Audit(Path(sandbox["audit_log"]), kube)
         return OperatorLab(kube=kube, gate=gate, audit=audit, kubelet=Kubelet(kube), **common)
 
-    def _tracer_lab(self, kernel: str) -> TracerLab:
-        guest = Guest(kernel, partial(self._channel.ask_guest, kernel))
-        common = self._common(kernel, lambda: True)
+    def _tracer_lab(self, common: dict[str, Any]) -> TracerLab:
         return TracerLab(
-            guest=guest,
+            guest=Guest(self._kernel, self._channel.ask_guest),
             sources=self._channel.sources,
-            diagnose=partial(self._diagnose, kernel),
-            measured=partial(self._channel.emit, kernel=kernel),
+            diagnose=self._diagnose,
+            measured=partial(self._channel.emit, kernel=self._kernel),
             **common,
         )
 
-    def _exited(self, message: Message) -> None:
-        for operator in self._operators.values():
-            operator.on_exit(message["process"], message["code"], message["stopped_by"])
-
     def _ask(
-        self,
-        do: str,
-        process: int,
-        env: dict[str, str] | None = None,
-        args: list[str] | None = None,
-        kernel: str = "",
+        self, do: str, process: int, env: dict[str, str] | None = None, args: list[str] | None = None
     ) -> None:
         if do == "start_operator" and self._program_connects:
             self._seq_at_launch = self._program_connects.seq()
-        self._channel.ask(do, process=process, env=env, args=args, kernel=kernel)
+        self._channel.ask(do, process=process, env=env, args=args)
 
     def _connected(self) -> bool:
         gate = self._program_connects
         return gate is None or bool(gate.requests(self._seq_at_launch))
 
-    def _tell(self, text: Text, command: str, kernel: str = "") -> None:
+    def _tell(self, text: Text, command: str) -> None:
         self.steps.add(text)
         extra = {"command": command} if command else {}
-        if kernel:
-            extra["kernel"] = kernel
+        if self._kernel:
+            extra["kernel"] = self._kernel
         self._channel.emit("step", source="grader", text=text.json(), **extra)
 
-    def _diagnose(self, kernel: str, refusal: Refusal) -> None:
+    def _diagnose(self, refusal: Refusal) -> None:
         """The verifier's refusal, for the editor."""
         self._channel.emit(
             "diagnostic",
             tool="verifier",
-            kernel=kernel,
+            kernel=self._kernel,
             file=refusal.file,
             line=refusal.line,
             column=0,

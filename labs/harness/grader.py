@@ -41,13 +41,12 @@ def _grade(channel: Channel, assignment: Message) -> int:
     channel.follow()
     runner = Runner(lab, checks.registered(), channel.emit, frozenset(assignment["only"]))
     runner.stop_at_failure = assignment["stop"]
-    for each in fixtures.labs.values():
-        each.on_step = lambda text: setattr(runner, "last_step", text)
+    runner.kernel = assignment["kernel"]
+    fixtures.lab.on_step = lambda text: setattr(runner, "last_step", text)
     runner.verify()
     prepare = checks.preparation()
     if prepare:
-        for each in fixtures.labs.values():
-            prepare(each)
+        prepare(fixtures.lab)
     channel.send("ready")
     if not channel.wait_go():
         return 0
@@ -63,7 +62,7 @@ def _grade(channel: Channel, assignment: Message) -> int:
 def _run(runner: Runner, fixtures: Fixtures, deadline: float) -> CrashedAtStart | None:
     runner.deadline = deadline
     try:
-        runner.run(fixtures.labs)
+        runner.run(fixtures.lab)
     except CrashedAtStart as crash:
         runner.give_up()
         return crash

@@ -22,7 +22,7 @@ TO_GRADER: dict[str, _Shape] = {
         "seed": int,
         "sandbox": dict,
         "seconds": (int, float),
-        "kernels": list,
+        "kernel": str,
         "only": list,
         "stop": bool,
     },
@@ -36,8 +36,8 @@ TO_GRADER: dict[str, _Shape] = {
 FROM_GRADER: dict[str, _Shape] = {
     "ready": {},
     "event": {"event": str, "fields": dict},
-    "request": {"id": int, "do": str, "process": int, "env": dict, "args": list, "kernel": str},
-    "guest": {"id": int, "kernel": str, "do": str, "args": dict, "timeout": (int, float)},
+    "request": {"id": int, "do": str, "process": int, "env": dict, "args": list},
+    "guest": {"id": int, "do": str, "args": dict, "timeout": (int, float)},
     "done": {"crashed": bool, "reason": dict},
     "broken": {"log": str},
 }

@@ -1,15 +1,14 @@
 """Runs a lab's checks in order, each within its time, and reports them.
 
-Where a lab has kernels, each check runs on each of them before the next check begins. It passes when
-it passes on all; what it `needs` is looked at kernel by kernel, so that one kernel's failure does not
-hide what happens on the other.
+Where a lab has kernels, each has a runner of its own: one kernel's failure does not hide what happens on
+the other.
 """
 
 from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import FrameType
@@ -34,7 +33,7 @@ class OutOfStep(Exception):
 
 @dataclass
 class Runner:
-    """`only` runs just these checks (and what they need); empty runs all."""
+    """`only` runs just these checks (and what they need); empty runs all. `kernel` is named in failures."""
 
     lab: Lab
     functions: Mapping[str, CheckFunction]
@@ -44,8 +43,8 @@ class Runner:
     stop_at_failure: bool = False
     last_step: Text = field(default_factory=lambda: Text("", ""))
     statuses: dict[str, str] = field(default_factory=dict)
-    by_kernel: dict[tuple[str, str], str] = field(default_factory=dict)
-    lost: set[str] = field(default_factory=set)
+    kernel: str = ""
+    lost: bool = False
 
     def verify(self) -> None:
         """Raises OutOfStep unless each check of lab.toml has its function and the other way round."""
@@ -54,44 +53,33 @@ class Runner:
             missing, extra = sorted(wanted - there), sorted(there - wanted)
             raise OutOfStep(f"{self.lab.slug}: grader.py lacks {missing} and has {extra} beyond lab.toml")
 
-    def run(self, fixtures: Mapping[str, Any]) -> None:
-        """Every check in order; `fixtures` by kernel, "" for a lab without any.
+    def run(self, fixture: Any) -> None:
+        """Every check in order, each called with `fixture`.
 
         Raises whatever a check raises beyond Failed and NotInTime.
         """
         wanted = self._wanted()
         for check in self.lab.checks:
             if check.id in wanted:
-                self._run_check(check, fixtures)
+                self._run_check(check, fixture)
 
-    def _run_check(self, check: Check, fixtures: Mapping[str, Any]) -> None:
-        ready = [kernel for kernel in fixtures if self._ready(check, kernel)]
-        if not ready:
-            self._settle(check, dict.fromkeys(fixtures, "skipped"))
+    def _run_check(self, check: Check, fixture: Any) -> None:
+        if not self._ready(check):
+            self._settle(check, "skipped")
             return
         self.emit("check", check=check.id, status="running")
         begun = time.monotonic()
-        outcomes = dict.fromkeys(fixtures, "skipped")
-        failures: dict[str, Failed] = {}
-        for kernel in ready:
-            if not self._ready(check, kernel):  # the time of the run may be over by now
-                continue
-            failure = self._decide(check, fixtures[kernel])
-            outcomes[kernel] = "failed" if failure else "passed"
-            if failure:
-                failures[kernel] = _on(kernel, failure)
-            if isinstance(failure, _Lost):
-                self.lost.add(kernel)
+        failure = self._decide(check, fixture)
+        self.lost = isinstance(failure, _Lost)
+        extra = {"failure": _on(self.kernel, failure).json()} if failure else {}
         seconds = round(time.monotonic() - begun, 3)
-        first = next(iter(failures.values()), None)
-        extra = {"failure": first.json()} if first else {}
-        self._settle(check, outcomes, seconds=seconds, **extra)
+        self._settle(check, "failed" if failure else "passed", seconds=seconds, **extra)
 
     def give_up(self) -> None:
         """Skip what has no result yet: there is no program to judge."""
         for check in self.lab.checks:
             if check.id in self._wanted() and check.id not in self.statuses:
-                self._settle(check, {"": "skipped"})
+                self._settle(check, "skipped")
 
     def _wanted(self) -> set[str]:
         if not self.only:
@@ -102,19 +90,13 @@ class Runner:
                 wanted.update(check.needs)
         return wanted
 
-    def _ready(self, check: Check, kernel: str) -> bool:
-        met = all(self.by_kernel.get((need, kernel)) == "passed" for need in check.needs)
+    def _ready(self, check: Check) -> bool:
+        met = all(self.statuses.get(need) == "passed" for need in check.needs)
         stopped = self.stop_at_failure and "failed" in self.statuses.values()
-        there = kernel not in self.lost
-        return met and there and not stopped and pace.now() < self.deadline
+        return met and not self.lost and not stopped and pace.now() < self.deadline
 
-    def _settle(self, check: Check, outcomes: Mapping[str, str], **fields: Any) -> None:
-        status = _all_of(outcomes.values())
+    def _settle(self, check: Check, status: str, **fields: Any) -> None:
         self.statuses[check.id] = status
-        self.by_kernel.update({(check.id, kernel): outcome for kernel, outcome in outcomes.items()})
-        kernels = {kernel: outcome for kernel, outcome in outcomes.items() if kernel}
-        if kernels:
-            fields["kernels"] = kernels
         self.emit("check", check=check.id, status=status, **fields)
 
     def _decide(self, check: Check, fixture: Any) -> Failed | None:
@@ -161,11 +143,6 @@ class Runner:
 
 class _Lost(Failed):
     """There is no machine left to run further checks on."""
-
-
-def _all_of(outcomes: Iterable[str]) -> str:
-    found = set(outcomes)
-    return "failed" if "failed" in found else "skipped" if "skipped" in found else "passed"
 
 
 def _on(kernel: str, failure: Failed) -> Failed:

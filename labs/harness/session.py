@@ -6,15 +6,13 @@ import queue
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from labs.harness import pace
 from labs.harness.ailing import Ailments
 from labs.harness.events import Emitter, Text
 from labs.harness.guests import REFERENCE, Answer, Guest, GuestLost
@@ -23,7 +21,6 @@ from labs.harness.learner import Callbacks, Learner
 from labs.harness.manifest import LABS, Lab
 from labs.harness.process import Exit
 from labs.harness.protocol import FROM_GRADER, MAX_LINE, RS, BrokenProtocol, Message, decode, encode
-from labs.harness.verdict import CheckResult
 from sandboxes import jail
 from sandboxes.interface import Completed, Handle, StartFailed
 from sandboxes.setup.modules import reference
@@ -59,7 +56,10 @@ class Outcome:
 
 
 class Session:
-    """One grader process. start() → go() → wait()."""
+    """One grader process, on one kernel where the lab has kernels. start() → go() → outcome.
+
+    `changed` is notified of all that happens; `told` hears what the grader says of a check.
+    """
 
     def __init__(
         self,
@@ -67,31 +67,27 @@ class Session:
         sandbox: Mapping[str, Any],
         jails: Jails,
         emitter: Emitter,
+        changed: threading.Condition,
+        told: Callable[[str, Mapping[str, Any]], None],
         *,
         seed: int,
         options: Options,
-        machines: Mapping[str, Handle] | None = None,
+        kernel: str = "",
+        machine: Handle | None = None,
     ) -> None:
         self._lab, self._sandbox, self._jails, self._emitter = lab, sandbox, jails, emitter
-        self._seed, self._options = seed, options
-        self._learner = Learner(
-            lab, sandbox, jails, Callbacks(self._lines, self._cut, self._exited, self._break)
-        )
-        self._guests = {
-            kernel: Guest(kernel, handle, lab, self._callbacks(kernel))
-            for kernel, handle in (machines or {}).items()
-            if kernel
-        }
+        self._seed, self._options, self._kernel, self._told = seed, options, kernel, told
+        callbacks = Callbacks(self._lines, self._cut, self._exited, self._break)
+        self._learner = Learner(lab, sandbox, jails, callbacks)
+        self._guest = Guest(kernel, machine, lab, callbacks) if machine else None
         self._inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._partial = b""
         self._own_log = b""
         self._writing = threading.Lock()
-        self._changed = threading.Condition()
-        self._ready = False
-        self._outcome: Outcome | None = None
+        self._changed = changed
         self._program = Path()
         self._process: jail.Process | None = None
-        self.results: dict[str, CheckResult] = {}
+        self.outcome: Outcome | None = None
 
     def start(self) -> None:
         """Start it and hand it the assignment. Raises StartFailed, Cancelled."""
@@ -107,7 +103,7 @@ class Session:
             seed=self._seed,
             sandbox=sandbox,
             seconds=seconds,
-            kernels=list(self._guests),
+            kernel=self._kernel,
             only=list(self._options.only),
             stop=self._options.stop_at_failure,
         )
@@ -118,25 +114,13 @@ class Session:
         `sources` are the learner's C files, for the verifier's messages.
         """
         self._program = program
-        for guest in self._guests.values():
-            guest.object, guest.built = bpf, program
+        if self._guest:
+            self._guest.object, self._guest.built = bpf, program
         self._send("go", sources=dict(sources or {}))
 
-    def wait_first(self, timeout: float) -> None:
-        """Until a check has a result, or the grader has ended."""
-        with self._changed:
-            pace.wait_for(self._changed, lambda: bool(self.results) or self._outcome is not None, timeout)
-
-    def wait(self, timeout: float) -> Outcome:
-        """How it ended; a grader that takes longer is broken."""
-        with self._changed:
-            pace.wait_for(self._changed, lambda: self._outcome is not None, timeout)
-            late = Outcome(broken=f"the grader did not end within {timeout:g} s\n{self._log()}")
-            return self._outcome or late
-
     def close(self) -> None:
-        for guest in self._guests.values():
-            guest.close()
+        if self._guest:
+            self._guest.close()
         self._learner.close()
         self._inbox.put(b"")
 
@@ -208,7 +192,7 @@ class Session:
         elif kind == "guest":
             self._ask_guest(message)
         elif kind == "ready":
-            self._emitter.emit("step", source="grader", text=Text("评分程序就绪", "the grader is ready"))
+            self._step("grader", Text("评分程序就绪", "the grader is ready"))
         elif kind == "broken":
             self._break(message["log"])
         elif message["crashed"]:
@@ -220,29 +204,16 @@ class Session:
 
     def _event(self, name: str, fields: dict[str, Any]) -> None:
         if name == "check":
-            self._check(fields)
-        self._emitter.emit(name, **fields)
+            if fields["check"] not in {check.id for check in self._lab.checks}:
+                raise BrokenProtocol(f"a result for {fields['check']!r}")
+            self._told(self._kernel, fields)
+        else:
+            self._emitter.emit(name, **fields)
         with self._changed:
             self._changed.notify_all()
 
-    def _check(self, fields: dict[str, Any]) -> None:
-        ids = {check.id for check in self._lab.checks}
-        if fields["check"] not in ids:
-            raise BrokenProtocol(f"a result for {fields['check']!r}")
-        if fields["status"] != "running":
-            points = self._lab.check(fields["check"]).points
-            got = points if fields["status"] == "passed" else 0
-            self.results[fields["check"]] = CheckResult(
-                fields["check"],
-                fields["status"],
-                got,
-                fields.get("seconds", 0.0),
-                fields.get("failure"),
-                fields.get("kernels", {}),
-            )
-
     def _request(self, message: Message) -> None:
-        runner = self._guests[message["kernel"]] if message["kernel"] else self._learner
+        runner = self._guest or self._learner
         error, lost = "", {}
         try:
             if message["do"] == "start_operator":
@@ -265,15 +236,13 @@ class Session:
         program = reference(self._lab.folder)
         if not program.is_file():
             raise ValueError(f"there is no {program}: make setup")
-        guest = self._guests[message["kernel"]]
-        guest.start(message["process"], program, message["env"], name=REFERENCE)
+        self._machine().start(message["process"], program, message["env"], name=REFERENCE)
 
     def _ask_guest(self, message: Message) -> None:
         """Carried out here, in the thread that hears the grader: it asks for one thing at a time."""
         answer, error, lost = Answer({}), "", {}
         try:
-            guest = self._guests[message["kernel"]]
-            answer = guest.ask(message["do"], message["args"], message["timeout"])
+            answer = self._machine().ask(message["do"], message["args"], message["timeout"])
         except GuestError as wrong:
             error = str(wrong) or type(wrong).__name__
         except (ValueError, KeyError, TypeError) as wrong:
@@ -282,23 +251,30 @@ class Session:
             lost = gone.lost.text.json()
         self._send("answer", id=message["id"], error=error[:2000], lost=lost, **answer.json())
 
-    def _callbacks(self, kernel: str) -> Callbacks:
-        """Those of one machine: its kernel's name goes with each line."""
-        return Callbacks(partial(self._lines, kernel=kernel), self._cut, self._exited, self._break)
+    def _machine(self) -> Guest:
+        """Raises KeyError for a lab without machines."""
+        if self._guest is None:
+            raise KeyError("the lab has no machine")
+        return self._guest
 
-    def _lines(self, lines: list[dict[str, Any]], kernel: str = "") -> None:
-        where = {"kernel": kernel} if kernel else {}
+    def _step(self, source: str, text: Text) -> None:
+        self._emitter.emit("step", source=source, text=text, **self._where())
+
+    def _where(self) -> dict[str, str]:
+        return {"kernel": self._kernel} if self._kernel else {}
+
+    def _lines(self, lines: list[dict[str, Any]]) -> None:
         text = "\n".join(line["text"] for line in lines)
-        self._emitter.emit("log", stream="operator", text=text, **where)
-        self._send("output", lines=lines, kernel=kernel)
+        self._emitter.emit("log", stream="operator", text=text, **self._where())
+        self._send("output", lines=lines)
 
     def _cut(self) -> None:
         text = Text("输出超过 1 MiB，后面的不再记录", "the output exceeds 1 MiB: the rest is not recorded")
-        self._emitter.emit("step", source="sandbox", text=text)
+        self._step("sandbox", text)
 
     def _exited(self, number: int, result: Completed) -> None:
         zh, en = Exit(result.exit_code, result.stopped_by).describe()
-        self._emitter.emit("step", source="sandbox", text=Text(f"程序结束：{zh}", f"the program ended: {en}"))
+        self._step("sandbox", Text(f"程序结束：{zh}", f"the program ended: {en}"))
         self._send("exited", process=number, code=result.exit_code, stopped_by=result.stopped_by)
 
     def _await_end(self) -> None:
@@ -310,12 +286,12 @@ class Session:
             return
         # what it sent last is still being handled
         with self._changed:
-            self._changed.wait_for(lambda: self._outcome is not None, 2.0)
+            self._changed.wait_for(lambda: self.outcome is not None, 2.0)
         code = result.exit_code if result else None
         stopped = result.stopped_by if result else ""
         # all that it holds of any size is what the learner's program had the API server store
         ailments = {"grader": "memory"} if stopped == "memory" and self._sandbox else {}
-        self._break(f"the grader ended early: exit {code} {stopped}\n{self._log()}", ailments)
+        self._break(f"the grader ended early: exit {code} {stopped}\n{self.log()}", ailments)
 
     def fell(self, ailments: Ailments) -> None:
         """The sandbox does not stand any more: nothing that comes from now on counts."""
@@ -327,8 +303,9 @@ class Session:
     def _end(self, outcome: Outcome) -> None:
         """The first outcome counts."""
         with self._changed:
-            self._outcome = self._outcome or outcome
+            self.outcome = self.outcome or outcome
             self._changed.notify_all()
 
-    def _log(self) -> str:
+    def log(self) -> str:
+        """The end of what the grader printed: ours to read."""
         return self._own_log.decode("utf-8", "replace")
