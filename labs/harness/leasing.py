@@ -7,6 +7,7 @@ import fcntl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -22,6 +23,11 @@ _FALL_SECONDS = 2.0  # a process that ended is known to its keeper by then
 _AILING_POLL_SECONDS = 0.2
 _POLL_SECONDS = 0.05
 _GUEST_BYTES = 512 << 20  # a guest of 256 MiB, the emulator, and the pages that it copies
+
+_READY = {
+    "template": Text("虚拟机模板就绪", "the machine's template is ready"),
+    "restore": Text("虚拟机已恢复运行", "the machine is restored and runs"),
+}
 
 
 def sandbox_specs(lab: Lab) -> dict[str, Spec]:
@@ -132,7 +138,7 @@ class Leasing:
             with contextlib.ExitStack() as held:
                 with _alone(self._release) if len(specs) > 1 else contextlib.nullcontext():
                     for kernel, spec in specs.items():
-                        leased = client.lease(spec, self._on_queue, self._on_progress)
+                        leased = client.lease(spec, self._on_queue, partial(self._on_progress, kernel))
                         self._handles[kernel] = held.enter_context(leased)
                 self._leased = time.monotonic()
                 self._have.set()
@@ -148,10 +154,12 @@ class Leasing:
             text = Text(f"排队等沙箱：第 {position} 位", f"waiting for a sandbox: number {position} in line")
             self._emitter.emit("step", source="sandbox", text=text)
 
-    def _on_progress(self, progress: Progress) -> None:
+    def _on_progress(self, kernel: str, progress: Progress) -> None:
         if progress.done:
-            text = Text(f"{progress.step} 就绪", f"{progress.step} is up")
-            self._emitter.emit("step", source="sandbox", text=text, seconds=progress.seconds)
+            usual = Text(f"{progress.step} 就绪", f"{progress.step} is up")
+            text = _READY.get(progress.step, usual)
+            where = {"kernel": kernel} if kernel else {}
+            self._emitter.emit("step", source="sandbox", text=text, seconds=progress.seconds, **where)
 
 
 @contextlib.contextmanager

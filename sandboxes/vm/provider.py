@@ -74,7 +74,7 @@ class VirtualMachineProvider:
     def start(self, spec: Spec, report: Report) -> VirtualMachine:
         self.probe()
         machine = self.machine(spec)
-        made = _step(report, f"template of Linux {machine.kernel.series}", lambda: self.shelf.get(machine))
+        made = _step(report, "template", lambda: self.shelf.get(machine))
         with contextlib.ExitStack() as undo:
             folder = folders.create(self.kind, f"vm-{secrets.token_hex(4)}")
             undo.callback(folders.remove, folder)

@@ -96,41 +96,62 @@ def read(log: str, sources: Mapping[str, str], known: Callable[[str], bool]) -> 
     """Read the end of `log`. `known` tells whether a line is a refusal; without one nothing was said,
     unless the line stands where the verifier puts its sentence: right before "processed N insns".
     """
-    finder = _Finder(sources)
     lines = log[-MAX_LINES * MAX_LINE :].splitlines()[-MAX_LINES:]
-    reading, current = Reading(lines=lines, begins=-1), Place()
-    before, before_at = "", -1
-    registers: dict[str, str] = {}
-    instruction, instruction_at = "", -1
-    for at, raw in enumerate(lines):
-        line = raw.strip()[:MAX_LINE]
-        if reading.begins < 0 and line and _structural(line):
-            reading.begins = at
-        if match := _SOURCE.match(line):
-            # cilium/ebpf notes a failed CO-RE relocation like a source line, without one
-            current = current if match["text"].startswith(_POISONED) else finder.find(match["text"])
-        elif match := _INSN.match(line):
-            if match["code"]:
-                instruction, instruction_at = match["text"].strip(), at
-                reading.places[int(match["number"])] = current
-                registers.update(_states(line.partition(" ; ")[2]))
-            else:
-                registers.update(_states(line))
-        elif _STATE.match(line):
-            registers.update(_states(line))
-        said = -1
-        if known(line) and not _SOURCE.match(line):
-            said, sentence = at, line
-        elif line.startswith("processed ") and before and not reading.said:
-            said, sentence = before_at, before
-        if said >= 0:
-            reading.said, reading.place, reading.instruction = sentence, current, instruction
-            reading.registers = dict(registers)
-            reading.said_at, reading.refused_at = said, instruction_at
-        before, before_at = ("", -1) if _structural(line) else (line, at)
+    scan = _Scan(Reading(lines=lines, begins=-1), _Finder(sources), known)
+    for at, line in enumerate(lines):
+        scan.take(at, line.strip()[:MAX_LINE])
+    reading = scan.reading
     if reading.begins < 0 or reading.begins > reading.said_at:
         reading.begins = max(reading.said_at, 0)
     return reading
+
+
+@dataclass
+class _Scan:
+    """One pass over a log, with what holds at the line that it has come to."""
+
+    reading: Reading
+    finder: _Finder
+    known: Callable[[str], bool]
+    place: Place = Place()
+    registers: dict[str, str] = field(default_factory=dict)
+    instruction: tuple[str, int] = ("", -1)
+    before: tuple[str, int] = ("", -1)  # the line before and where it stands, if it is a sentence
+
+    def take(self, at: int, line: str) -> None:
+        structural = _structural(line)
+        if self.reading.begins < 0 and line and structural:
+            self.reading.begins = at
+        self._follow(at, line)
+        said = self._sentence(at, line)
+        if said[1] >= 0:
+            self._note(*said)
+        self.before = ("", -1) if structural else (line, at)
+
+    def _follow(self, at: int, line: str) -> None:
+        if match := _SOURCE.match(line):
+            # cilium/ebpf notes a failed CO-RE relocation like a source line, without one
+            if not match["text"].startswith(_POISONED):
+                self.place = self.finder.find(match["text"])
+        elif (match := _INSN.match(line)) and match["code"]:
+            self.instruction = match["text"].strip(), at
+            self.reading.places[int(match["number"])] = self.place
+            self.registers.update(_states(line.partition(" ; ")[2]))
+        elif match or _STATE.match(line):
+            self.registers.update(_states(line))
+
+    def _sentence(self, at: int, line: str) -> tuple[str, int]:
+        if self.known(line) and not _SOURCE.match(line):
+            return line, at
+        if line.startswith("processed ") and not self.reading.said:
+            return self.before
+        return "", -1
+
+    def _note(self, sentence: str, at: int) -> None:
+        reading = self.reading
+        reading.said, reading.said_at = sentence, at
+        reading.place, reading.registers = self.place, dict(self.registers)
+        reading.instruction, reading.refused_at = self.instruction
 
 
 def _structural(line: str) -> bool:

@@ -73,7 +73,9 @@ const languages = { go, yaml, yml: yaml };
 
 /** Fetches the colours of languages that few labs have. Call it before the editor is made. */
 export async function loadLanguages(files) {
-  if (files.some((file) => file.path.endsWith(".md"))) languages.md = (await import("@codemirror/lang-markdown")).markdown;
+  const any = (form) => files.some((file) => form.test(file.path));
+  if (any(/\.md$/)) languages.md = (await import("@codemirror/lang-markdown")).markdown;
+  if (any(/\.[ch]$/)) languages.c = languages.h = (await import("@codemirror/lang-cpp")).cpp;
 }
 
 /** Several files in tabs, one editor. Lives in a shadow root, where its styles need no exception in the policy. */
