@@ -16,7 +16,7 @@ EXIT_CODES: dict[Word, int] = {"pass": 0, "fail": 1, "error": 2, "internal": 3}
 class CheckResult:
     """One check of the run; `failure` is checks.Failed.json() when it failed.
 
-    `kernels` has the status on each kernel where the lab runs on several.
+    `kernels` has the status on each kernel where the lab runs on several, `seconds` the time on the slower one.
     """
 
     check: str
