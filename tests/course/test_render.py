@@ -118,3 +118,17 @@ def test_the_words_around_content_follow_the_language() -> None:
     source = "::: check 问？\n答\n:::\n"
     assert "看答案" in shown(source, "zh").html
     assert "Show the answer" in shown(source, "en").html
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("在虚拟机里\n进行", "<p>在虚拟机里进行</p>"),
+        ("先看，\n再改", "<p>先看，再改</p>"),
+        ("**先看**\n再改", "<p><strong>先看</strong>\n再改</p>"),
+        ("用 kubectl\n看", "<p>用 kubectl\n看</p>"),
+        ("two\nlines", "<p>two\nlines</p>"),
+    ],
+)
+def test_chinese_goes_on_in_the_next_line_without_a_space(text: str, seen: str) -> None:
+    assert shown(text, "zh").html.strip() == seen

@@ -20,6 +20,7 @@ from lastmile.course import callouts, code
 from lastmile.course.content import ROOT, BadContent, Term, say
 
 _HEADING_ID = re.compile(r"\s*\{#(?P<id>[\w-]+)\}\s*$")
+_WIDE = re.compile(r"^[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]{2}$")
 _TERM = re.compile(r"\[\[(?P<id>[\w.-]+)(?:\|(?P<words>[^\]\n]+))?\]\]")
 WORDS = {
     "zh": {"open": "在实验中打开", "copy": "复制", "code": "代码", "source": "图的源码"},
@@ -82,6 +83,7 @@ def _markdown() -> MarkdownIt:
     md.core.ruler.after("block", "callouts", callouts.transform)
     md.core.ruler.after("callouts", "headings", _headings)
     md.core.ruler.push("links", _links)
+    md.core.ruler.push("wide_breaks", _wide_breaks)
     md.inline.ruler.before("link", "term", _term)
     md.add_render_rule("fence", _fence)
     md.add_render_rule("term_link", _term_link)
@@ -105,6 +107,15 @@ def _headings(state: StateCore) -> None:
         token.attrSet("id", name)
         plain = re.sub(r"[`*]", "", _TERM.sub(lambda m: m["words"] or m["id"], inline.content))
         page.headings.append(Heading(name, int(token.tag[1:]), plain))
+
+
+def _wide_breaks(state: StateCore) -> None:
+    """A line that ends between two Chinese characters goes on without a space, as Chinese is written."""
+    for token in state.tokens:
+        children = token.children or []
+        for before, child, after in zip(children, children[1:], children[2:], strict=False):
+            if child.type == "softbreak" and _WIDE.search(before.content[-1:] + after.content[:1]):
+                child.type, child.content = "text", ""
 
 
 def _links(state: StateCore) -> None:

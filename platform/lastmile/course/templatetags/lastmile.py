@@ -120,7 +120,15 @@ def here(context: dict[str, Any], prefix: str, exactly: bool = False) -> SafeStr
 @register.simple_tag
 def code(text: str, path: str) -> SafeString:
     """Coloured source; Pygments escapes it."""
-    language = {"go": "go", "yaml": "yaml", "yml": "yaml", "md": "markdown", "toml": "toml", "c": "c", "h": "c"}
+    language = {
+        "go": "go",
+        "yaml": "yaml",
+        "yml": "yaml",
+        "md": "markdown",
+        "toml": "toml",
+        "c": "c",
+        "h": "c",
+    }
     return mark_safe(coloured(text, language.get(path.rpartition(".")[2], "text")))
 
 
