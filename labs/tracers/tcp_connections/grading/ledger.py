@@ -129,10 +129,10 @@ class Difference:
     def only(self, accept: Callable[[Series], bool]) -> Difference:
         return Difference({key: pair for key, pair in self.wrong.items() if accept(key)})
 
-    def show(self, most: int = 10) -> str:
-        """A line for each series that is off, the largest deviation first, as on the page of metrics."""
+    def show(self, most: int = 8) -> str:
+        """A line for each series that is off, the largest deviation first: seen ≠ wanted, and which."""
         rows = sorted(self.wrong.items(), key=lambda row: (-abs(row[1][0] - row[1][1]), row[0]))
-        lines = [f"{name(key):<58} {seen:>5}  ≠ {want}" for key, (seen, want) in rows[:most]]
+        lines = [f"{seen} ≠ {want}  {name(key)}" for key, (seen, want) in rows[:most]]
         if len(rows) > most:
             lines.append(f"… +{len(rows) - most}")
         return "\n".join(lines)
