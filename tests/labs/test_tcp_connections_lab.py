@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from labs.harness import engine, manifest, submission
+from labs.harness.submission import Submission
 from labs.harness.verdict import Verdict
 
 pytestmark = pytest.mark.system
@@ -23,15 +24,23 @@ class Graded:
         return [(row.check, row.failure) for row in self.verdict.checks if row.status != "passed"]
 
 
-def grade(folder: str, seed: int) -> Graded:
+def of(folder: str) -> Submission:
+    return submission.read_dir(LAB.folder / folder)
+
+
+def grade(files: Submission, seed: int) -> Graded:
     events: list[dict[str, Any]] = []
-    verdict = engine.grade(LAB, submission.read_dir(LAB.folder / folder), events.append, seed=seed)
-    return Graded(verdict, events)
+    return Graded(engine.grade(LAB, files, events.append, seed=seed), events)
+
+
+def swap(files: dict[str, bytes], name: str, old: bytes, new: bytes) -> None:
+    assert old in files[name]
+    files[name] = files[name].replace(old, new)
 
 
 @pytest.fixture(scope="module")
 def solution() -> Graded:
-    return grade("solution", seed=1)
+    return grade(of("solution"), seed=1)
 
 
 def test_it_works(solution: Graded) -> None:
@@ -44,14 +53,17 @@ def test_each_check_passed_on_each_kernel(solution: Graded) -> None:
     assert [row.kernels for row in solution.verdict.checks] == [wanted] * len(LAB.checks)
 
 
-def test_a_tracer_of_another_make_passes_too() -> None:
-    """tp_btf instead of the tracepoint, socket storage instead of a hash map, the format written by hand."""
-    storage = grade("solutions/storage", seed=2)
-    assert (storage.missed(), storage.verdict.log) == ([], "")
+def test_a_tracer_of_another_make_that_shows_its_counts_late_passes_too() -> None:
+    """tp_btf and socket storage, the format written by hand, and a ring that is emptied every three seconds."""
+    files = dict(submission.read_dir(LAB.folder / "solutions" / "batched").files)
+    swap(files, "tracer.go", b"200 * time.Millisecond", b"3 * time.Second")
+    swap(files, "metrics.go", b"err := tracer.drain();", b"err := error(nil);")
+    late = grade(Submission(files), seed=2)
+    assert (late.missed(), late.verdict.log) == ([], "")
 
 
 def test_the_starter_fails_the_first_check_and_nothing_else_is_tried() -> None:
-    verdict = grade("starter", seed=3).verdict
+    verdict = grade(of("starter"), seed=3).verdict
     assert verdict.verdict == "fail"
     first, *others = verdict.checks
     assert first.status == "failed"

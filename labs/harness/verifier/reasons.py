@@ -118,9 +118,11 @@ REASONS = (
         Text("校验器不能确认循环会结束，或者程序太大", "the verifier cannot see that it ends, or it is too large"),
         Text(
             "循环次数要有编译时可见的上限：for (int i = 0; i < 16; i++)，或者用 bpf_loop。"
+            "循环变量如果同时是 map 的键（&i），它就在栈上，旧内核跟踪不到它的值：在循环里复制一份当键。"
             "一次校验最多走 100 万条指令，所有路径加在一起。",
-            "A loop needs a bound that can be seen at compile time: for (int i = 0; i < 16; i++), or bpf_loop. The "
-            "verifier walks at most a million instructions, all paths together.",
+            "A loop needs a bound that can be seen at compile time: for (int i = 0; i < 16; i++), or bpf_loop. If i is "
+            "also the key of a map (&i), it lies on the stack, where older kernels lose track of it: use a copy as the "
+            "key. The verifier walks at most a million instructions, all paths together.",
         ),
     ),
     Reason(

@@ -25,6 +25,11 @@ def clue(off: Difference, seen: Counts, misses: int) -> Text:
             f"内核跳过了你的程序 {misses} 次（recursion_misses），但缺少的比这多。",
             f"The kernel left out {misses} runs of your program (recursion_misses), but more than that is missing.",
         )
+    if off.surplus and not off.missing:
+        return Text(
+            "比应有的多：同一件事计了两次，还是把不该计的也计了进来？",
+            "More than there was: is one thing counted twice, or something that is not to be counted?",
+        )
     if off.missing and not off.surplus:
         return Text(
             "这些计数没有出现：那次状态变化你收到事件了吗？记录进了 ring，又被读出来了吗？",

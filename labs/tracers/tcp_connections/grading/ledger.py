@@ -109,6 +109,11 @@ def of_scrapes(series: Series) -> bool:
     return series[2] in (SCRAPED, METRICS_PORT)
 
 
+def ended_scrapes(counts: Counts) -> int:
+    """How many scrapes have been counted to their end, by the end of them that serves /metrics."""
+    return sum(n for (family, _, port), n in counts.items() if family == CLOSED and port == METRICS_PORT)
+
+
 @dataclass(frozen=True)
 class Difference:
     """`wrong` has (seen, wanted) for each series that is off."""
@@ -147,7 +152,7 @@ def name(series: Series) -> str:
 def compared(grown: Counts, wanted: Counts, scrapes: int) -> dict[Series, tuple[int, int]]:
     """What was counted in some time and what there was to count: (seen, wanted) of each series of either.
 
-    `scrapes`: how many connections to /metrics may have begun or ended in that time. Their own counts
+    `scrapes`: how many connections to /metrics may have been counted to their end in that time. Their own counts
     are left out; the client's ends of them are among those that ended local or remote and ephemeral,
     from which so many are taken off where there are more than wanted.
     """

@@ -26,6 +26,7 @@ from labs.tracers.tcp_connections.grading.ledger import (
     compared,
     counts_of,
     difference,
+    ended_scrapes,
     expected,
     name,
     of_scrapes,
@@ -89,7 +90,7 @@ class World:
 
     def start(self, env: dict[str, str] | None = None, *, reference: bool = False) -> None:
         """Start the learner's program, or the reference, and wait for its metrics; raises Failed or NotInTime."""
-        self._last = None  # another process counts from zero
+        self._last, self.scrapes = None, 0  # another process counts from zero
         if not reference:
             self.env = env or {}
         self.lab.start(env, START_WITHIN, reference=reference)
@@ -105,9 +106,12 @@ class World:
         return self.settle(plan, truth, wanted(truth), before, misses, scrapes, accept=accept)
 
     def mark(self) -> tuple[int, Counts, int]:
-        """What settle() compares with: missed runs, counts and scrapes so far."""
-        misses, scrapes = self.lab.missed_runs(), self.scrapes
-        return misses, counts_of(self.page()), scrapes
+        """What settle() compares with: missed runs, counts, and how many scrapes have been counted to their end.
+
+        A tracer has ten seconds to show what happened: the ends of earlier scrapes may come after this page.
+        """
+        misses, counts = self.lab.missed_runs(), counts_of(self.page())
+        return misses, counts, ended_scrapes(counts)
 
     def settle(
         self,
@@ -120,7 +124,7 @@ class World:
         *,
         accept: Accept = everything,
     ) -> Grown:
-        """Wait until what has grown since `before` is what is wanted. `scrapes`: how many there were by then."""
+        """Wait until what has grown since `before` is what is wanted. `scrapes`: how many of them had ended by then."""
         deadline = pace.now() + COUNTED_WITHIN
         while True:
             now = counts_of(self.page())
