@@ -69,13 +69,15 @@ class Server:
 
     `address` is a pod's: any IPv4 address of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16 but 10.99.0.0/16; or of
     127.0.0.0/8, then it is on the node's loopback and not in a pod. `slow`: its packets come late by MeshPlan.delay_ms
-    (pods only). `tls` is the only version that the kinds h2, tls and nginx_h2 speak.
+    (pods only). `tls` is the only version that the kinds h2, tls and nginx_h2 speak. `mutual`: a server of kind tls
+    wants a certificate of the client's.
     """
 
     address: str
     port: int
     kind: ServerKind
     tls: Literal["1.2", "1.3"] = "1.3"
+    mutual: bool = False
     slow: bool = False
 
     @property
@@ -234,10 +236,25 @@ def _check_session(session: Session, server: Server) -> None:
         raise ValueError(f"session {session.id}: {session.concurrent} at once, table of {session.table_size}")
     if not 100 <= session.patience_ms <= MAX_PAUSE_MS or session.fate not in get_args(Fate):
         raise ValueError(f"session {session.id}: {session.fate} after {session.patience_ms} ms")
+    if session.kind in ("tls", "openssl"):
+        _check_fate(session, server)
     for exchange in session.exchanges:
         if exchange.ask not in _ASKS[session.kind]:
             raise ValueError(f"session {session.id}: {session.kind} does not {exchange.ask}")
         _check_exchange(exchange, server)
+
+
+def _check_fate(session: Session, server: Server) -> None:
+    """A handshake can only end as the server's kind lets it."""
+    fate = session.fate
+    wanted = fate if fate in ("silent", "closing", "plain") else server.kind
+    possible = (
+        server.kind == wanted
+        and (server.mutual if fate == "no_certificate" else True)
+        and (server.tls == "1.2" if fate == "no_cipher" else True)
+    )
+    if not possible or session.keep or session.resumed or (server.mutual and session.kind == "openssl"):
+        raise ValueError(f"session {session.id}: no handshake with a {server.kind} server ends by {fate}")
 
 
 def _check_exchange(exchange: Exchange, server: Server) -> None:
@@ -251,6 +268,8 @@ def _check_exchange(exchange: Exchange, server: Server) -> None:
         raise ValueError(f"out of bounds: {exchange}")
     if exchange.ask in ("status", "cancel", "abort", "goaway") and exchange.status not in STATUSES:
         raise ValueError(f"no server answers {exchange.status}")
+    if exchange.ask in ("cancel", "abort") and exchange.status == 204:
+        raise ValueError("an answer of 204 has no body that could be cut off")
     if exchange.ask == "call" and not 0 <= exchange.status <= 16:
         raise ValueError(f"{exchange.status} is no gRPC code")
     if server.kind.startswith("nginx") and (exchange.headers or exchange.ask in ("abort", "goaway")):
