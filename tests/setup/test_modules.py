@@ -83,7 +83,7 @@ def test_it_is_warmed_again_after_go_has_trimmed(source: Path) -> None:
 def test_every_lab_and_program_is_found() -> None:
     labs = {path.parent for path in modules.CHECKOUT.glob("labs/*/*/solution/go.mod")}
     assert len(modules.solutions()) == len(labs)
-    assert [program.name for program in modules.programs()] == ["apigate", "guest"]
+    assert [program.name for program in modules.programs()] == ["apigate", "guest", "mesh"]
 
 
 def test_a_lab_without_is_seen_as_it_is(source: Path) -> None:

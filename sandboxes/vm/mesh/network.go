@@ -54,10 +54,10 @@ func newNetwork() (*network, error) {
 		return nil, fmt.Errorf("a network namespace: %w", err)
 	}
 	var err error
-	if n.node, err = netlink.NewHandle(); err != nil {
+	if n.node, err = netlink.NewHandle(unix.NETLINK_ROUTE); err != nil {
 		return nil, err
 	}
-	if n.pods, err = netlink.NewHandleAt(pods); err != nil {
+	if n.pods, err = netlink.NewHandleAt(pods, unix.NETLINK_ROUTE); err != nil {
 		return nil, err
 	}
 	return n, errors.Join(n.connect(pods), pods.Close())
