@@ -16,7 +16,17 @@ from labs.harness.mesh import MeshPlan
 
 Ask = Callable[[str, dict[str, Any], float], tuple[dict[str, Any], bytes]]
 
-__all__ = ["BpfMap", "BpfProgram", "Ended", "Guest", "GuestRefused", "Objects", "Received", "Response", "Usage"]
+__all__ = [
+    "BpfMap",
+    "BpfProgram",
+    "Ended",
+    "Guest",
+    "GuestRefused",
+    "Objects",
+    "Received",
+    "Response",
+    "Usage",
+]
 
 
 @dataclass(frozen=True)

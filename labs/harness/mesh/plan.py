@@ -23,6 +23,7 @@ MAX_HEADERS = 64 << 10
 MAX_BODY = 256 << 10
 MAX_DELAY_MS = 2000
 MAX_PAUSE_MS = 60_000
+MAX_DISORDER = 50
 
 ServerKind = Literal[
     "h2c", "h2", "grpc", "nginx_h2c", "nginx_h2", "tls", "silent", "closing", "plain", "echo"
@@ -58,7 +59,7 @@ Fate = Literal[
 
 good. distrust: the client does not trust the certificate (Go alerts 42, openssl 48). no_version: no common version
 (the server alerts 70). no_cipher: 1.2 only (server, 40). no_alpn: no common protocol (server, 120). no_certificate: the
-server wants a certificate of the client's (1.2: server, 42; 1.3: server, 116, encrypted). silent: no answer at all, and
+server wants a certificate of the client's (1.2: server, 40; 1.3: server, 116, encrypted). silent: no answer at all, and
 the client leaves after `patience_ms`. closing: the server closes without a word. plain: it answers, but not in TLS.
 """
 
@@ -70,7 +71,7 @@ class Server:
     `address` is a pod's: any IPv4 address of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16 but 10.99.0.0/16; or of
     127.0.0.0/8, then it is on the node's loopback and not in a pod. `slow`: its packets come late by MeshPlan.delay_ms
     (pods only). `tls` is the only version that the kinds h2, tls and nginx_h2 speak. `mutual`: a server of kind tls
-    wants a certificate of the client's.
+    wants a certificate of the client's. `chunk`: what a server of kind h2c sends leaves in segments of so many bytes.
     """
 
     address: str
@@ -79,6 +80,7 @@ class Server:
     tls: Literal["1.2", "1.3"] = "1.3"
     mutual: bool = False
     slow: bool = False
+    chunk: int = 0
 
     @property
     def place(self) -> Destination:
@@ -94,7 +96,8 @@ class Exchange:
     """`count` times one after the other (`concurrent` of the session at once), each after `pause_ms`.
 
     `headers`: bytes of header fields of the answer that are new each time, so that HPACK's table turns over and, from
-    16 KiB on, CONTINUATION is needed (not nginx). `body`: bytes of the answer's body, or of a round.
+    16 KiB on, CONTINUATION is needed (not nginx). `body`: bytes of the answer's body, or of a round. `think_ms`: how
+    long the handler of an h2 server waits before it answers (not nginx). `early`: it answers 103 first (not nginx).
     """
 
     ask: Ask
@@ -103,6 +106,8 @@ class Exchange:
     headers: int = 0
     body: int = 0
     pause_ms: int = 0
+    think_ms: int = 0
+    early: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,13 +137,16 @@ class Session:
 @dataclass(frozen=True)
 class MeshPlan:
     """`sessions` begin in their order, `parallel` at once. `delay_ms`: how late the packets of slow servers are from
-    the beginning of this plan on, until another one says otherwise; None leaves it as it is.
+    the beginning of this plan on, until another one says otherwise; None leaves it as it is. `loss`: how many per cent
+    of these packets get lost, `reorder`: how many are not late and overtake the others; both are of this delay.
     """
 
     servers: tuple[Server, ...]
     sessions: tuple[Session, ...]
     parallel: int = 4
     delay_ms: int | None = None
+    loss: int = 0
+    reorder: int = 0
 
     def __post_init__(self) -> None:
         """Raises ValueError for what the guest would refuse."""
@@ -155,7 +163,7 @@ class MeshPlan:
     def seconds(self) -> float:
         """How long a busy, emulated guest may take for it."""
         exchanges = [(s, e) for s in self.sessions for e in s.exchanges]
-        pauses = sum(e.count * e.pause_ms for _, e in exchanges) / 1000
+        pauses = sum(e.count * (e.pause_ms + e.think_ms) for _, e in exchanges) / 1000
         patience = sum(s.patience_ms for s in self.sessions if s.fate == "silent") / 1000
         delays = (self.delay_ms or 0) / 1000 * sum(e.count + 2 for _, e in exchanges)
         work = 0.25 * len(self.sessions) + 0.05 * sum(e.count for _, e in exchanges)
@@ -174,6 +182,10 @@ def check(plan: MeshPlan) -> None:
         raise ValueError(f"{len(plan.servers)} servers, {len(plan.sessions)} sessions")
     if not 0 <= (plan.delay_ms or 0) <= MAX_DELAY_MS:
         raise ValueError(f"a delay of {plan.delay_ms} ms")
+    if not (0 <= plan.loss <= MAX_DISORDER and 0 <= plan.reorder <= MAX_DISORDER):
+        raise ValueError(f"{plan.loss} % lost, {plan.reorder} % reordered")
+    if (plan.loss or plan.reorder) and not plan.delay_ms:
+        raise ValueError("packets that are not late are not disordered")
     places = {server.place: server for server in plan.servers}
     if len(places) != len(plan.servers) or len({s.id for s in plan.sessions}) != len(plan.sessions):
         raise ValueError("a server or a session is there twice")
@@ -222,6 +234,8 @@ def _check_server(server: Server) -> None:
         raise ValueError(f"no server is {server.kind}")
     if not 1024 <= server.port < 65536 or server.tls not in ("1.2", "1.3"):
         raise ValueError(f"port {server.port}, TLS {server.tls}")
+    if not 0 <= server.chunk <= 1400 or (server.chunk and server.kind != "h2c"):
+        raise ValueError(f"{server.kind} in segments of {server.chunk} bytes")
     if server.slow and server.address.startswith("127."):
         raise ValueError("loopback is never slow")
 
@@ -232,12 +246,15 @@ def _check_session(session: Session, server: Server) -> None:
         raise ValueError(f"session {session.id}: loopback is reached from loopback only")
     if session.kind not in _SERVED or server.kind not in _SERVED[session.kind]:
         raise ValueError(f"session {session.id}: a client of kind {session.kind} and a server {server.kind}")
-    if not 1 <= session.concurrent <= 64 or not 0 <= session.table_size <= 65536:
+    if not 1 <= session.concurrent <= 64 or not 1 <= session.table_size <= 65536:
         raise ValueError(f"session {session.id}: {session.concurrent} at once, table of {session.table_size}")
     if not 100 <= session.patience_ms <= MAX_PAUSE_MS or session.fate not in get_args(Fate):
         raise ValueError(f"session {session.id}: {session.fate} after {session.patience_ms} ms")
     if session.kind in ("tls", "openssl"):
         _check_fate(session, server)
+    asks = [exchange.ask for exchange in session.exchanges for _ in range(min(exchange.count, 2))]
+    if "goaway" in asks[:-1] or ("goaway" in asks and (session.concurrent > 1 or session.keep)):
+        raise ValueError(f"session {session.id}: nothing comes after goaway")
     for exchange in session.exchanges:
         if exchange.ask not in _ASKS[session.kind]:
             raise ValueError(f"session {session.id}: {session.kind} does not {exchange.ask}")
@@ -263,6 +280,7 @@ def _check_exchange(exchange: Exchange, server: Server) -> None:
         (exchange.headers, 0, MAX_HEADERS),
         (exchange.body, 0, MAX_BODY),
         (exchange.pause_ms, 0, MAX_PAUSE_MS),
+        (exchange.think_ms, 0, MAX_PAUSE_MS // 6),
     )
     if any(not least <= value <= most for value, least, most in bounds):
         raise ValueError(f"out of bounds: {exchange}")
@@ -272,5 +290,6 @@ def _check_exchange(exchange: Exchange, server: Server) -> None:
         raise ValueError("an answer of 204 has no body that could be cut off")
     if exchange.ask == "call" and not 0 <= exchange.status <= 16:
         raise ValueError(f"{exchange.status} is no gRPC code")
-    if server.kind.startswith("nginx") and (exchange.headers or exchange.ask in ("abort", "goaway")):
-        raise ValueError(f"nginx does not {exchange.ask} with {exchange.headers} bytes of headers")
+    more = exchange.headers or exchange.think_ms or exchange.early
+    if server.kind.startswith("nginx") and (more or exchange.ask in ("abort", "goaway")):
+        raise ValueError(f"nginx does not do {exchange}")

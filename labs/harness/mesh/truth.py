@@ -211,7 +211,7 @@ def _handshake(session: Session, server: Server) -> Handshake:
         return replace(base, alert=alert, by="client", hidden=server.tls == "1.3")
     if fate == "no_certificate":
         later = server.tls == "1.3"
-        return replace(base, alert=116 if later else 42, by="server", hidden=later)
+        return replace(base, alert=116 if later else 40, by="server", hidden=later)
     if fate in _ALERTS:
         by, alert = _ALERTS[fate]
         return replace(base, version="", alert=alert, by=by, answered=False)

@@ -144,7 +144,7 @@ func (m *mesh) prepare(ctx context.Context, p *plan) error {
 		}
 	}
 	if p.DelayMS != nil {
-		if err := m.network.delay(*p.DelayMS); err != nil {
+		if err := m.network.delay(*p.DelayMS, p.Loss, p.Reorder); err != nil {
 			return err
 		}
 	}

@@ -102,18 +102,20 @@ func (n *network) makeBands(device netlink.Link) error {
 	if err := n.pods.QdiscAdd(prio); err != nil {
 		return fmt.Errorf("sch_prio: %w", err)
 	}
-	return n.delay(0)
+	return n.delay(0, 0, 0)
 }
 
-// delay sets how late the packets of slow servers are from now on.
-func (n *network) delay(ms int) error {
+// delay sets how late the packets of slow servers are from now on, and how many per cent get lost or overtake others.
+func (n *network) delay(ms, loss, reorder int) error {
 	device, err := n.pods.LinkByName(podDevice)
 	if err != nil {
 		return err
 	}
 	late := netlink.NewNetem(
 		netlink.QdiscAttrs{LinkIndex: device.Attrs().Index, Handle: delays, Parent: slowBand},
-		netlink.NetemQdiscAttrs{Latency: uint32(ms) * 1000, Limit: queueLength},
+		netlink.NetemQdiscAttrs{
+			Latency: uint32(ms) * 1000, Limit: queueLength, Loss: float32(loss), ReorderProb: float32(reorder),
+		},
 	)
 	if err := n.pods.QdiscReplace(late); err != nil {
 		return fmt.Errorf("sch_netem: %w", err)

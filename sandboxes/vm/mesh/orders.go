@@ -58,6 +58,10 @@ func (o orders) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if want.Ask == "goaway" {
 		w.Header().Set("Connection", "close") // which HTTP/2 has no such field for: the server sends GOAWAY
 	}
+	if want.Early {
+		w.WriteHeader(http.StatusEarlyHints)
+	}
+	pause(r.Context(), want.ThinkMS)
 	w.WriteHeader(want.Status)
 	if want.Body > 0 {
 		_, _ = w.Write(make([]byte, want.Body))

@@ -17,6 +17,7 @@ const (
 	maxBody      = 256 << 10
 	maxDelayMS   = 2000
 	maxPauseMS   = 60_000
+	maxDisorder  = 50
 )
 
 type plan struct {
@@ -24,6 +25,8 @@ type plan struct {
 	Sessions []sessionPlan `json:"sessions"`
 	Parallel int           `json:"parallel"`
 	DelayMS  *int          `json:"delay_ms"`
+	Loss     int           `json:"loss"`
+	Reorder  int           `json:"reorder"`
 }
 
 type serverPlan struct {
@@ -33,6 +36,7 @@ type serverPlan struct {
 	TLS     string `json:"tls"`
 	Mutual  bool   `json:"mutual"`
 	Slow    bool   `json:"slow"`
+	Chunk   int    `json:"chunk"`
 }
 
 func (s serverPlan) place() place { return place{s.Address, s.Port} }
@@ -58,6 +62,8 @@ type exchangePlan struct {
 	Headers int    `json:"headers"`
 	Body    int    `json:"body"`
 	PauseMS int    `json:"pause_ms"`
+	ThinkMS int    `json:"think_ms"`
+	Early   bool   `json:"early"`
 }
 
 // place is an address and a port, in JSON an array of both.
@@ -80,7 +86,7 @@ func (p *plan) check() error {
 	for _, s := range p.Sessions {
 		for _, e := range s.Exchanges {
 			exchanges += max(e.Count, 1)
-			if e.Count < 1 || outside(e.Headers, maxHeaders) || outside(e.Body, maxBody) || outside(e.PauseMS, maxPauseMS) {
+			if e.outside() {
 				return fmt.Errorf("out of bounds: %+v", e)
 			}
 		}
@@ -96,6 +102,8 @@ func (p *plan) check() error {
 		return fmt.Errorf("%d servers, %d sessions, %d exchanges", len(p.Servers), len(p.Sessions), exchanges)
 	case p.Parallel < 1 || p.Parallel > maxParallel:
 		return fmt.Errorf("%d sessions at once", p.Parallel)
+	case outside(p.Loss, maxDisorder) || outside(p.Reorder, maxDisorder):
+		return fmt.Errorf("%d %% lost, %d %% reordered", p.Loss, p.Reorder)
 	case p.DelayMS != nil && outside(*p.DelayMS, maxDelayMS):
 		return fmt.Errorf("a delay of %d ms", *p.DelayMS)
 	}
@@ -108,6 +116,11 @@ func (p *plan) check() error {
 		}
 	}
 	return nil
+}
+
+func (e exchangePlan) outside() bool {
+	return e.Count < 1 || outside(e.Headers, maxHeaders) || outside(e.Body, maxBody) ||
+		outside(e.PauseMS, maxPauseMS) || outside(e.ThinkMS, maxPauseMS)
 }
 
 func outside(value, most int) bool { return value < 0 || value > most }

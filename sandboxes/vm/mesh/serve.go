@@ -30,6 +30,9 @@ func (m *mesh) serve(ctx context.Context, s serverPlan) (server, error) {
 	if s.Slow {
 		listener = slowListener{listener}
 	}
+	if s.Chunk > 0 {
+		listener = choppingListener{listener, s.Chunk}
+	}
 	switch s.Kind {
 	case "h2c", "h2":
 		return m.serveHTTP(s, listener), nil
@@ -39,7 +42,7 @@ func (m *mesh) serve(ctx context.Context, s serverPlan) (server, error) {
 	handlers := map[string]func(net.Conn){
 		"tls":     m.handshakes(s),
 		"silent":  swallow,
-		"closing": closeAtFirst,
+		"closing": readRecord, // and is closed behind it
 		"plain":   answerPlain,
 		"echo":    echo,
 	}
@@ -62,6 +65,37 @@ func (l slowListener) Accept() (net.Conn, error) {
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_PRIORITY, slowPriority)
 	})
 	return conn, err
+}
+
+// choppingListener is one whose connections send in small segments: TCP promises nothing about where they begin.
+type choppingListener struct {
+	net.Listener
+	size int
+}
+
+func (l choppingListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return choppingConn{conn, l.size}, nil
+}
+
+type choppingConn struct {
+	net.Conn
+	size int
+}
+
+func (c choppingConn) Write(from []byte) (int, error) {
+	written := 0
+	for written < len(from) {
+		// Go sets TCP_NODELAY on every connection: each write is a segment
+		n, err := c.Conn.Write(from[written:min(written+c.size, len(from))])
+		if written += n; err != nil {
+			return written, err
+		}
+	}
+	return written, nil
 }
 
 type httpServer struct{ *http.Server }
@@ -159,11 +193,16 @@ func echo(conn net.Conn) { _, _ = io.Copy(conn, conn) }
 
 func swallow(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
-// closeAtFirst reads all that has come before it closes, so that the end is a FIN.
-func closeAtFirst(conn net.Conn) { _, _ = conn.Read(make([]byte, 64<<10)) }
+// readRecord reads all of a client's first record: who closes with data unread sends a reset and no FIN.
+func readRecord(conn net.Conn) {
+	head := make([]byte, 5) // RFC 8446, section 5.1: type, version, length
+	if _, err := io.ReadFull(conn, head); err == nil {
+		_, _ = io.CopyN(io.Discard, conn, int64(head[3])<<8|int64(head[4]))
+	}
+}
 
 func answerPlain(conn net.Conn) {
-	_, _ = conn.Read(make([]byte, 64<<10))
+	readRecord(conn)
 	page := "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 	_, _ = io.Copy(conn, bytes.NewReader([]byte(page)))
 }
