@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from labs.harness import pace
 from labs.harness.checks import Failed
 from labs.harness.events import Text
+from labs.harness.exposition import Exposition
 from labs.harness.mesh import Exchange, Server, Session
 from labs.tracers.mesh_probe.grading import plans
-from labs.tracers.mesh_probe.grading.calls import await_call, calls, new, no_call
-from labs.tracers.mesh_probe.grading.ledger import RESPONSES, WEBHOOKS, dst
+from labs.tracers.mesh_probe.grading.calls import await_call, new, no_call, so_far
+from labs.tracers.mesh_probe.grading.ledger import RESPONSES, RESULTS, WEBHOOKS, dst
 from labs.tracers.mesh_probe.grading.world import CURL, WINDOW, World, graded
 
 AT_ONCE = 3.0
@@ -36,7 +39,7 @@ def resets(world: World) -> None:
             ),
         ),
     )
-    before = len(calls(world))
+    before = so_far(world)
     world.lab.step(
         "服务器放弃两条流，客户端取消另外一些",
         "the server gives up two streams, the client cancels some others",
@@ -70,7 +73,7 @@ def resets(world: World) -> None:
 @graded("webhook")
 def webhook(world: World) -> None:
     lab, server = world.lab, world.network.server("h2c")
-    place, before = dst(server.place), len(calls(world))
+    place, before = dst(server.place), so_far(world)
     lab.step("服务器重置两条流", "the server resets two streams")
     world.run(plans.aborts(world, (server, 2)))
     no_call(
@@ -126,7 +129,7 @@ def anew(world: World) -> None:
         f"wait until no reset is in the window of {WINDOW} s, then three more",
     )
     world.await_uptime(world.reset_at + WINDOW + 3)
-    before = len(calls(world))
+    before = so_far(world)
     world.lab.mesh(plans.aborts(world, (server, 3)))
     await_call(
         world,
@@ -147,7 +150,7 @@ def rate(world: World) -> None:
         f"一条流上瞬间 {RATE} 个 RST_STREAM；另一条上 14 个，每秒 4 个；另有三条流各 8 个",
         f"{RATE} RST_STREAM at once on one stream; 14 on another, 4 a second; and 8 on each of three others",
     )
-    before = len(calls(world))
+    before = so_far(world)
 
     def flood(server: Server, count: int, pause_ms: int = 0) -> Session:
         return plans.session(world, "framer", server, Exchange("reset", CANCEL, count, pause_ms=pause_ms))
@@ -189,10 +192,14 @@ def hangs(world: World) -> None:
     lab = world.lab
     failing = [world.network.server("h2c") for _ in range(HANGING)]
     fine = world.network.server("h2c")
-    before, page = len(calls(world)), world.page()
+    before, page = so_far(world), world.page()
     lab.step(
         f"webhook 不再应答；{HANGING} 个 dst 各有三条流被重置，然后是 503",
         f"the webhook does not answer any more; three streams of {HANGING} dst are reset, then 503",
+    )
+    tried = Text(
+        f"webhook 挂起，{HANGING} 个 dst 各有三条流被重置",
+        f"three streams of {HANGING} dst were reset while the webhook hangs",
     )
     lab.guest.webhook("hang")
     try:
@@ -204,34 +211,44 @@ def hangs(world: World) -> None:
             expected=Text("照常计数", "they are counted as ever"),
             accept=lambda series: series[0] == RESPONSES,
         )
+        _await_results(world, page, tried, want=lambda n: n["failed"] >= 1)
     finally:
         lab.guest.webhook("ok")
     lab.step("webhook 恢复应答", "the webhook answers again", CURL)
+    _await_results(
+        world,
+        page,
+        tried,
+        want=lambda n: n["failed"] >= 1 and n["sent"] + n["failed"] == HANGING and not n["dropped"],
+    )
+    _each_once(world, before, failing)
+
+
+def _await_results(
+    world: World, page: Exposition, tried: Text, *, want: Callable[[dict[str, int]], bool]
+) -> None:
+    """Until the calls since `page` ended as `want` says."""
 
     def look() -> dict[str, int]:
         rows = world.page().since(page)
-        return {result: int(rows.value(WEBHOOKS, result=result)) for result in ("sent", "failed", "dropped")}
+        return {result: int(rows.value(WEBHOOKS, result=result)) for result in RESULTS}
 
-    tried = Text(
-        f"webhook 恢复后，看这 {HANGING} 次调用", f"looked at the {HANGING} calls once the webhook answers"
-    )
-    lab.eventually(
+    world.lab.eventually(
         look,
-        want=lambda n: n["failed"] >= 1 and n["sent"] + n["failed"] == HANGING and not n["dropped"],
+        want=want,
         tried=tried,
         expected=Text(
             f"没有应答的计为 failed，其余 sent，合起来 {HANGING}，没有 dropped",
             f"what got no answer is failed, the others are sent, {HANGING} together, and none is dropped",
         ),
         hint=lambda n: Text(
-            f"看到 {n}。每次调用 2 秒超时，队列至少 16 个，在自己的 goroutine 里发送。",
-            f"Seen: {n}. A time-out of 2 s for each call, a queue of 16 at least, and a goroutine of its own "
-            "that sends.",
+            f"看到 {n}。每次调用 2 秒超时，失败不重试，队列至少 16 个，在自己的 goroutine 里发送。",
+            f"Seen: {n}. A time-out of 2 s for each call and no second try, a queue of 16 at least, and a goroutine "
+            "of its own that sends.",
         ),
-        timeout=25.0,
+        timeout=20.0,
         command=CURL,
     )
-    _each_once(world, before, failing)
 
 
 def _each_once(world: World, before: int, servers: list[Server]) -> None:

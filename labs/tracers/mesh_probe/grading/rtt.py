@@ -8,7 +8,7 @@ from labs.harness.checks import Failed
 from labs.harness.events import Text
 from labs.harness.mesh import Exchange, MeshPlan
 from labs.tracers.mesh_probe.grading import plans
-from labs.tracers.mesh_probe.grading.calls import await_call, calls, no_call
+from labs.tracers.mesh_probe.grading.calls import await_call, no_call, so_far
 from labs.tracers.mesh_probe.grading.ledger import ALARMS, P99, dst
 from labs.tracers.mesh_probe.grading.world import CURL, World, graded
 
@@ -22,7 +22,7 @@ MOST_P99 = 2 * USUAL_MS / 1000 + 0.1
 def steady(world: World) -> None:
     """Also the history of the check `rtt`."""
     lab, server = world.lab, world.network.server("echo", slow=True)
-    place, before = dst(server.place), len(calls(world))
+    place, before = dst(server.place), so_far(world)
     talks = [
         plans.session(world, "echo", server, Exchange("round", count=ROUNDS, body=20), keep=True)
         for _ in range(SESSIONS)
@@ -104,7 +104,7 @@ def rtt(world: World) -> None:
     assert plan is not None
     fresh = world.network.server("echo", slow=True)
     few = plans.session(world, "echo", fresh, Exchange("round", count=2, body=20))
-    place, before = dst(plan.servers[0].place), len(calls(world))
+    place, before = dst(plan.servers[0].place), so_far(world)
     lab.step(
         f"同样的连接，每次 {SLOW_MS} 毫秒；另一个服务器从一开始就这么慢，没有历史",
         f"the same connections, of {SLOW_MS} ms; another server was as slow from the start and has no history",
