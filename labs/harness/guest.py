@@ -235,7 +235,7 @@ class Guest:
 
     def received(self, since: int = 0) -> tuple[Received, ...]:
         """What the webhook got, from number `since` on, in the order in which it came; at most 512 in all."""
-        rows = self._ask("mesh_received", {"from": since}, 20.0)[0]["received"]
+        rows = self._ask("mesh_received", {"from": since}, 20.0)[0]["received"] or ()
         return tuple(
             _pick(Received, row, headers={k.lower(): v[0] for k, v in row["headers"].items()}) for row in rows
         )
