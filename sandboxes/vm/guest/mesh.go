@@ -205,6 +205,11 @@ func (m *meshProcess) close(ctx context.Context) error {
 	if err := m.orders.Close(); err != nil {
 		return err
 	}
+	select {
+	case <-m.end:
+		return nil // its number may be another's by now
+	default:
+	}
 	if m.broken != nil {
 		_ = syscall.Kill(m.pid, syscall.SIGKILL)
 	}

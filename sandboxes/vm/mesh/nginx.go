@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -45,6 +46,8 @@ func (m *mesh) startNginx(ctx context.Context, s serverPlan) (server, error) {
 		// not bound to ctx: it stands longer than the plan that it was started for
 		n.command = program(context.Background(), "nginx", "-p", n.folder, "-c", settings, "-e", "stderr")
 		n.command.Stderr = os.Stderr
+		// of the thread that starts it, which lives as long as this process, whatever ends it
+		n.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		return n.command.Start()
 	})
 	if err != nil {

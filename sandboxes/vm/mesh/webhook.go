@@ -124,7 +124,7 @@ func (h *webhook) since(from int) any {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
 	from = min(max(from, 0), len(h.received))
-	return map[string]any{"received": h.received[from:], "lost": h.lost}
+	return map[string]any{"received": append([]received{}, h.received[from:]...), "lost": h.lost}
 }
 
 func (h *webhook) close() {
