@@ -140,7 +140,6 @@ def handshakes(world: World) -> MeshPlan:
             shake("tls", old, "distrust", some(world, 2, 3)),
             shake("tls", young, "distrust", some(world, 2, 4)),
             shake("openssl", old, "distrust", 1),
-            shake("openssl", young, "distrust", 1),
             shake("tls", old, "no_cipher", 1),
             shake("tls", young, "no_version", some(world, 1, 2)),
             shake("tls", old, "no_alpn", 1),
