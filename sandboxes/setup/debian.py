@@ -26,8 +26,7 @@ def download(packages: Sequence[str], into: Path) -> list[Path]:
     command.run(argv, log=f"apt-{packages[0]}", cwd=into, remedy=BY_HAND)
     found = []
     for package in packages:
-        name = package.partition(":")[0]
-        archives = list(into.glob(f"{name}_*.deb"))
+        archives = list(into.glob(f"{package}_*.deb"))
         if len(archives) != 1:
             raise SetupError(f"expected one package {package}, found {len(archives)}")
         found += archives
