@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -245,4 +244,4 @@ def test_libraries_are_those_of_the_packages(guest: Client) -> None:
     )
     ended = program.wait(20)
     assert ended is not None
-    assert Counter(printed.split()[:1]) == {b"OpenSSL": 1}
+    assert printed.startswith(b"OpenSSL 3.")

@@ -26,10 +26,14 @@ const (
 type keys struct {
 	pool           *x509.CertPool
 	server, client tls.Certificate
-	authority      string
+	folder         string
 }
 
-func newKeys() (*keys, error) {
+// file is the path of one that nginx and openssl read: authority, certificate or key.
+func (k *keys) file(name string) string { return filepath.Join(k.folder, name+".pem") }
+
+// newKeys makes them and writes those down that other programs read.
+func newKeys(folder string) (*keys, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -45,7 +49,7 @@ func newKeys() (*keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &keys{pool: x509.NewCertPool(), authority: filepath.Join(stateFolder, "authority.pem")}
+	k := &keys{pool: x509.NewCertPool(), folder: folder}
 	k.pool.AddCert(authority)
 	if k.server, err = signed(2, serverName, authority, key); err != nil {
 		return nil, err
@@ -81,9 +85,8 @@ func signed(number int64, name string, authority *x509.Certificate, by *ecdsa.Pr
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, nil
 }
 
-// write puts down what nginx and openssl read.
 func (k *keys) write(authority []byte) error {
-	if err := os.MkdirAll(stateFolder, 0o700); err != nil {
+	if err := os.MkdirAll(k.folder, 0o700); err != nil {
 		return err
 	}
 	key, err := x509.MarshalPKCS8PrivateKey(k.server.PrivateKey)
@@ -91,9 +94,9 @@ func (k *keys) write(authority []byte) error {
 		return err
 	}
 	files := map[string]*pem.Block{
-		k.authority: {Type: "CERTIFICATE", Bytes: authority},
-		filepath.Join(stateFolder, "certificate.pem"): {Type: "CERTIFICATE", Bytes: k.server.Certificate[0]},
-		filepath.Join(stateFolder, "key.pem"):         {Type: "PRIVATE KEY", Bytes: key},
+		k.file("authority"):   {Type: "CERTIFICATE", Bytes: authority},
+		k.file("certificate"): {Type: "CERTIFICATE", Bytes: k.server.Certificate[0]},
+		k.file("key"):         {Type: "PRIVATE KEY", Bytes: key},
 	}
 	for name, block := range files {
 		if err := os.WriteFile(name, pem.EncodeToMemory(block), 0o600); err != nil {

@@ -27,7 +27,7 @@ type mesh struct {
 type server interface{ close() }
 
 func newMesh() (*mesh, error) {
-	k, err := newKeys()
+	k, err := newKeys(stateFolder)
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ type nginx struct {
 var statuses = []int{200, 204, 404, 429, 500, 502, 503, 504, 599}
 
 func (m *mesh) startNginx(ctx context.Context, s serverPlan) (server, error) {
-	n := &nginx{paths: map[string]string{}, folder: filepath.Join(stateFolder, randomName())}
+	n := &nginx{paths: map[string]string{}, folder: filepath.Join(m.keys.folder, randomName())}
 	if err := os.MkdirAll(filepath.Join(n.folder, "logs"), 0o700); err != nil {
 		return nil, err
 	}
@@ -39,7 +39,7 @@ func (m *mesh) startNginx(ctx context.Context, s serverPlan) (server, error) {
 		return nil, err
 	}
 	settings := filepath.Join(n.folder, "nginx.conf")
-	if err := os.WriteFile(settings, []byte(n.settings(s)), 0o600); err != nil {
+	if err := os.WriteFile(settings, []byte(n.settings(s, m.keys)), 0o600); err != nil {
 		return nil, err
 	}
 	err := m.network.at(s.Address, func() error {
@@ -81,14 +81,14 @@ func (m *mesh) awaitPort(ctx context.Context, s serverPlan) error {
 	}
 }
 
-func (n *nginx) settings(s serverPlan) string {
+func (n *nginx) settings(s serverPlan, k *keys) string {
 	var text strings.Builder
 	listen := fmt.Sprintf("listen %s http2;", s.place())
 	if s.Kind == "nginx_h2" {
 		listen = fmt.Sprintf(
-			"listen %s ssl http2; ssl_certificate %[2]s/certificate.pem; ssl_certificate_key %[2]s/key.pem; "+
-				"ssl_protocols TLSv%[3]s; ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256;",
-			s.place(), stateFolder, s.TLS)
+			"listen %s ssl http2; ssl_certificate %s; ssl_certificate_key %s; "+
+				"ssl_protocols TLSv%s; ssl_ciphers ECDHE-ECDSA-AES128-GCM-SHA256;",
+			s.place(), k.file("certificate"), k.file("key"), s.TLS)
 	}
 	fmt.Fprintf(&text, `user root; daemon off; master_process off; pid %[1]s/pid; worker_rlimit_nofile 512;
 events { worker_connections 256; }

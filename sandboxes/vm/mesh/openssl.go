@@ -32,7 +32,7 @@ func (m *mesh) beginOpenSSL(p sessionPlan, at serverPlan) *session {
 }
 
 func (m *mesh) opensslWords(p sessionPlan, at serverPlan, local string) []string {
-	authority, protocol, version := m.keys.authority, "h2", at.TLS
+	authority, protocol, version := m.keys.file("authority"), "h2", at.TLS
 	switch p.Fate {
 	case "distrust":
 		authority = "/dev/null"
@@ -88,6 +88,5 @@ func freePort(source string) (string, error) {
 func program(ctx context.Context, name string, words ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, programFolder+"/"+name, words...)
 	command.Env = []string{"LD_LIBRARY_PATH=" + programFolder + "/lib", "OPENSSL_CONF=/dev/null"}
-	command.Dir = stateFolder
 	return command
 }
