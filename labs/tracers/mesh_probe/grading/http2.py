@@ -62,8 +62,9 @@ def errors(world: World) -> None:
 def frames(world: World) -> None:
     plan = plans.frames(world)
     world.lab.step(
-        "超过 16 KiB 的头部、跨很多包的正文、客户端允许的 64 KiB 动态表",
-        "headers of more than 16 KiB, bodies of many packets, a dynamic table of 64 KiB as the client allows",
+        "超过 16 KiB 的头部、跨很多包的正文、几个字节的段、先来的 103、客户端允许的 64 KiB 动态表",
+        "headers of more than 16 KiB, bodies of many packets, segments of a few bytes, 103 first, a dynamic table of "
+        "64 KiB as the client allows",
     )
     world.judge(
         world.run(plan),
@@ -72,6 +73,24 @@ def frames(world: World) -> None:
             "header blocks in HEADERS and CONTINUATION, frames across packets",
         ),
         expected=Text("每个应答都解码，没有连接被放弃", "each response is decoded, no connection given up"),
+    )
+
+
+@graded("disorder")
+def disorder(world: World) -> None:
+    world.lab.step(
+        "一部分段在路上丢失，一部分被后来的超过", "some segments are lost on their way, some are overtaken"
+    )
+    world.judge(
+        world.run(plans.disorder(world)),
+        tried=Text(
+            "丢失后重传的段，和乱序到达的段",
+            "segments that were sent again after a loss, and segments out of order",
+        ),
+        expected=Text(
+            "按序号排好之后每个应答都解码，没有连接被放弃",
+            "put in order by their numbers, each response is decoded and no connection given up",
+        ),
     )
 
 

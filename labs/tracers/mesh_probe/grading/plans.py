@@ -72,11 +72,14 @@ def first(world: World) -> MeshPlan:
 
 
 def frames(world: World) -> MeshPlan:
-    """Header blocks of more than a frame, bodies of many packets, and a table larger than usual."""
+    """Header blocks of more than a frame, bodies of many packets, a table larger than usual, segments of a "
+    "few bytes."""
     wide, large, deep = (world.network.server("h2c") for _ in range(3))
+    slow = world.network.server("h2c", chunk=some(world, 5, 8))
     return plan(
-        (wide, large, deep),
+        (wide, large, deep, slow),
         (
+            session(world, "h2", slow, Exchange("status", 502, some(world, 5, 6), early=True)),
             session(
                 world,
                 "h2",
@@ -102,6 +105,14 @@ def frames(world: World) -> MeshPlan:
             ),
         ),
     )
+
+
+def disorder(world: World) -> MeshPlan:
+    """Answers of many segments, some of which are lost on their way, or come late."""
+    server = world.network.server("h2c", slow=True)
+    bodies = [Exchange("status", 503, body=some(world, 15_000, 30_000)) for _ in range(some(world, 8, 10))]
+    talk = session(world, "h2", server, *bodies, concurrent=2)
+    return plan((server,), (talk,), delay_ms=20, loss=4, reorder=15)
 
 
 def answers(world: World, server: Server, status: int, count: int, **more: object) -> MeshPlan:

@@ -22,7 +22,7 @@ from labs.tracers.mesh_probe.grading.network import Network
 METRICS = "http://127.0.0.1:9436/metrics"
 WEBHOOK = "http://127.0.0.1:9800/hook"
 CURL = f"curl -s {METRICS}"
-WINDOW = 12
+WINDOW = 8
 COUNTED_WITHIN = 10.0
 START_WITHIN = 45.0
 
@@ -115,7 +115,7 @@ class World:
     def await_uptime(self, until: float) -> None:
         """Until the guest's clock says so: its seconds are its own."""
         while (left := until - self.uptime()) > 0:
-            time.sleep(min(left, 0.5))
+            time.sleep(min(left, 5.0))
 
     def run(
         self,

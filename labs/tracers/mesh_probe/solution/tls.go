@@ -37,8 +37,9 @@ func (r *records) add(data []byte) {
 		if len(r.buffer) < recordHeader+length {
 			return
 		}
-		r.record(r.buffer[0], r.buffer[recordHeader:recordHeader+length])
+		kind, body := r.buffer[0], r.buffer[recordHeader:recordHeader+length]
 		r.buffer = r.buffer[recordHeader+length:]
+		r.record(kind, body)
 	}
 }
 

@@ -84,12 +84,13 @@ func (p *probe) take(packet *packet) {
 func (p *probe) opened(packet *packet) {
 	k := key{packet.src, packet.dst}
 	known := p.connections[k]
-	again := known != nil && !known.ended && known.orders[client].next == packet.seq+1
-	if again || !p.watches(k.server.Addr()) {
+	if known != nil && !known.ended && known.orders[client].next == packet.seq+1 {
 		return
 	}
 	p.numbers++
 	c := newConnection(k, p.numbers)
+	// a watched client of a server that is not: remembered, so that its data is not taken for midstream
+	c.givenUp = !p.watches(k.server.Addr())
 	p.connections[k] = c
 	p.segment(c, client, packet)
 }
@@ -180,6 +181,9 @@ func (p *probe) sample(r rtt) {
 			return
 		}
 		dst = r.near
+	}
+	if !p.watches(dst.Addr()) {
+		return
 	}
 	d, took := p.destination(dst.String()), time.Duration(r.microseconds)*time.Microsecond
 	if d.samples.total >= leastSamples && took > rttFloor && took > rttFactor*d.samples.p99() {

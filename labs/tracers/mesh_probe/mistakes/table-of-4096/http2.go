@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	frameHeader = 9
-	firstTable  = 4096
+	frameHeader  = 9
+	firstTable   = 4096
 	largestBlock = 1 << 20
 )
 

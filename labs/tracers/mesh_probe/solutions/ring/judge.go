@@ -30,7 +30,6 @@ type framer struct {
 func newFramer() *framer {
 	f := &framer{}
 	f.framer = http2.NewFramer(io.Discard, f)
-	f.framer.AllowIllegalReads = true
 	f.framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	f.framer.ReadMetaHeaders.SetAllowedMaxDynamicTableSize(65536)
 	return f

@@ -114,9 +114,11 @@ func (m *mesh) open(e ends, sequence uint32, at time.Time) {
 	if known := m.flows[e]; known != nil && known.conn.over.IsZero() && known.conn.flows[0].ends == e && known.started {
 		return // a SYN once more
 	}
-	if m.watched(e.to.Addr()) {
-		m.add(e, "").flows[0].start(sequence + 1)
+	state := ""
+	if !m.watched(e.to.Addr()) {
+		state = "lost" // its client is watched: nothing of it counts, and it is not to be taken for a lost one
 	}
+	m.add(e, state).flows[0].start(sequence + 1)
 }
 
 // missed is data of a connection whose SYN nobody saw; its server is the end that is watched.
@@ -235,7 +237,7 @@ func (m *mesh) round(b []byte) {
 	m.Lock()
 	defer m.Unlock()
 	f := m.flows[ends{address(b[0:4], b[8:10]), address(b[4:8], b[10:12])}]
-	if f != nil {
+	if f != nil && m.watched(f.conn.flows[0].to.Addr()) {
 		m.judge.round(f.conn.dst, binary.NativeEndian.Uint32(b[12:]))
 	}
 }

@@ -101,9 +101,11 @@ int copy(struct __sk_buff *skb)
 			break; /* a gap, which Go will find */
 		length = rest < PIECE ? rest : PIECE;
 		if (length) {
-			/* the verifier wants to see that it is from 1 to PIECE */
-			asm volatile("" : "+r"(length));
-			if (length > PIECE || length < 1 || bpf_skb_load_bytes(skb, at, piece->data, length)) {
+			__u32 less = length - 1;
+
+			/* the compiler must not undo it: the verifier wants to see a size from 1 to PIECE */
+			asm volatile("" : "+r"(less));
+			if (bpf_skb_load_bytes(skb, at, piece->data, (less & (PIECE - 1)) + 1)) {
 				bpf_ringbuf_discard(piece, 0);
 				break;
 			}
