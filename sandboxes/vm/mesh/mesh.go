@@ -102,6 +102,9 @@ func (m *mesh) carryOut(ctx context.Context, p *plan) (any, error) {
 	if err := p.check(); err != nil {
 		return nil, err
 	}
+	if err := m.checkKept(p); err != nil {
+		return nil, err
+	}
 	if err := m.prepare(ctx, p); err != nil {
 		return nil, err
 	}
@@ -134,6 +137,20 @@ func (m *mesh) carryOut(ctx context.Context, p *plan) (any, error) {
 	all.Wait()
 	r.Ended = now()
 	return r, ctx.Err()
+}
+
+// checkKept bounds the sessions that stand between plans.
+func (m *mesh) checkKept(p *plan) error {
+	kept := len(m.kept)
+	for _, s := range p.Sessions {
+		if s.Keep && !s.Resumed {
+			kept++
+		}
+	}
+	if kept > maxSessions {
+		return fmt.Errorf("%d sessions would be kept", kept)
+	}
+	return nil
 }
 
 // prepare has all addresses, servers and delays in place before the first session begins.
