@@ -205,6 +205,43 @@ func TestHTTP2LeavesOnTheWireWhatTheHostExpects(t *testing.T) {
 	}
 }
 
+// blocks are the kinds of frames of one direction, and the first byte of each header block.
+func blocks(t *testing.T, bytesOf *bytes.Buffer) (kinds map[http2.FrameType]int, first []byte) {
+	t.Helper()
+	kinds = map[http2.FrameType]int{}
+	framer := http2.NewFramer(io.Discard, bytesOf)
+	for {
+		frame, err := framer.ReadFrame()
+		if errors.Is(err, io.EOF) {
+			return kinds, first
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		kinds[frame.Header().Type]++
+		if headers, ok := frame.(*http2.HeadersFrame); ok {
+			first = append(first, headers.HeaderBlockFragment()[0])
+		}
+	}
+}
+
+func TestStatusesAreReferencesAndLongHeadersAreContinued(t *testing.T) {
+	w, said := local(t, serverPlan{Kind: "h2c"}, sessionPlan{Kind: "h2", TableSize: 4096, Exchanges: []exchangePlan{
+		{Ask: "status", Status: 503, Count: 3}, {Ask: "status", Status: 500, Count: 1, Headers: 40_000},
+	}})
+	if said.Failed != "" {
+		t.Fatal(said.Failed)
+	}
+	kinds, first := blocks(t, &w.seen()[0].server)
+	// RFC 7541, sections 6.1 and 6.2.1: 01… is a literal that is put into the table, 1… an index, dynamic from 62 on
+	if len(first) != 4 || first[0]>>6 != 1 || first[1] < 0x80+62 || first[2] < 0x80+62 || first[3] != 0x80+14 {
+		t.Errorf("header blocks begin with % x", first)
+	}
+	if kinds[http2.FrameContinuation] == 0 {
+		t.Errorf("%v", kinds)
+	}
+}
+
 // alertOf is the first alert in plain text of one direction, 0 for none; hello says whether a ServerHello came.
 func alertOf(record []byte) (alert byte, hello bool) {
 	for len(record) >= 5 {
