@@ -136,7 +136,8 @@ def _grpc(wrong: Wrong, seen: Seen) -> Text | None:
 
 
 def _tls(wrong: Wrong, seen: Seen) -> Text | None:
-    for series, (count, want) in sorted(wrong.items()):
+    # what lacks tells more than what is there in its place
+    for series, (count, want) in sorted(wrong.items(), key=lambda row: row[1][0] - row[1][1]):
         if series[0] == ledger.FAILURES and count < want:
             return Text(
                 f"{series[1]} 上 version={series[2]}、reason={series[3]} 的失败少了 {want - count} 次。"
