@@ -6,15 +6,27 @@ show a learner what is there, and judge by what the host knows (labs/harness/tra
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from labs.harness.channel import GuestRefused
+from labs.harness.mesh import MeshPlan
 
 Ask = Callable[[str, dict[str, Any], float], tuple[dict[str, Any], bytes]]
 
-__all__ = ["BpfMap", "BpfProgram", "Ended", "Guest", "GuestRefused", "Objects", "Response", "Usage"]
+__all__ = [
+    "BpfMap",
+    "BpfProgram",
+    "Ended",
+    "Guest",
+    "GuestRefused",
+    "Objects",
+    "Received",
+    "Response",
+    "Usage",
+]
 
 
 @dataclass(frozen=True)
@@ -120,6 +132,20 @@ class Ended:
     text: str
 
 
+@dataclass(frozen=True)
+class Received:
+    """One request to the mesh's webhook. `at`: seconds of the guest's CLOCK_MONOTONIC; `answered`: the status that it
+    got, 0 when it has none yet, or its sender left before.
+    """
+
+    at: float
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: str
+    answered: int
+
+
 class Guest:
     """Each method raises GuestLost when the machine is gone, GuestRefused when the agent says no."""
 
@@ -191,6 +217,32 @@ class Guest:
     def end_worker(self, pid: int) -> None:
         """Returns when it is gone."""
         self._ask("worker_end", {"pid": pid}, 30.0)
+
+    def mesh_start(self) -> None:
+        """Make the network `mesh0` and what is behind it, and the webhook's receiver. Once, before the first mesh()."""
+        self._ask("mesh_start", {}, 60.0)
+
+    def mesh(self, plan: MeshPlan) -> dict[str, Any]:
+        """What the guest says has become of the plan, when all of it has happened: see labs.harness.mesh.comparing."""
+        return self._ask("mesh_do", {"plan": json.loads(plan.json())}, plan.seconds)[0]
+
+    def webhook(self, answer: Literal["ok", "fail", "slow", "hang", "refuse"]) -> None:
+        """How http://127.0.0.1:9800 answers from now on: 204, 500, 204 after 2 s, not at all, or nobody listens.
+
+        Requests that hang are answered by 204 when that changes.
+        """
+        self._ask("mesh_webhook", {"answer": answer}, 20.0)
+
+    def received(self, since: int = 0) -> tuple[Received, ...]:
+        """What the webhook got, from number `since` on, in the order in which it came; at most 512 in all."""
+        rows = self._ask("mesh_received", {"from": since}, 20.0)[0]["received"] or ()
+        return tuple(
+            _pick(Received, row, headers={k.lower(): v[0] for k, v in row["headers"].items()}) for row in rows
+        )
+
+    def mesh_end(self) -> None:
+        """Returns when its network and all its processes are gone."""
+        self._ask("mesh_end", {}, 30.0)
 
 
 def _pick(kind: Any, row: Mapping[str, Any], **more: Any) -> Any:

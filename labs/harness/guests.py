@@ -283,8 +283,13 @@ def _command(guest: Guest, client: Client, args: Args, timeout: float) -> Answer
     return guest.command(client, tuple(str(word) for word in args["args"]), timeout)
 
 
-def _worker(operation: str) -> Callable[[Guest, Client, Args, float], Answer]:
-    """One of the agent's operations with processes that make system calls when told."""
+def _mesh(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
+    plan = json.dumps(dict(args["plan"])).encode()
+    return Answer(client.call("mesh_do", body=plan, timeout=timeout, limit=_BODY_BYTES)[0])
+
+
+def _passed_on(operation: str) -> Callable[[Guest, Client, Args, float], Answer]:
+    """One of the agent's operations, with the grader's arguments as they are."""
     return lambda _guest, client, args, timeout: Answer(client.call(operation, args, timeout=timeout)[0])
 
 
@@ -298,7 +303,12 @@ OPERATIONS: dict[str, Callable[[Guest, Client, Args, float], Answer]] = {
     "verify": _verify,
     "run": _run,
     "command": _command,
-    "worker_start": _worker("worker_start"),
-    "worker_do": _worker("worker_do"),
-    "worker_end": _worker("worker_end"),
+    "mesh_do": _mesh,
+    "mesh_start": _passed_on("mesh_start"),
+    "mesh_webhook": _passed_on("mesh_webhook"),
+    "mesh_received": _passed_on("mesh_received"),
+    "mesh_end": _passed_on("mesh_end"),
+    "worker_start": _passed_on("worker_start"),
+    "worker_do": _passed_on("worker_do"),
+    "worker_end": _passed_on("worker_end"),
 }

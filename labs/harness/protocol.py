@@ -68,6 +68,7 @@ ACTIONS = ("start_operator", "start_reference", "stop_operator", "kill_operator"
 GUEST_OPERATIONS = (
     *("http", "bpf", "bpf_stats", "traffic", "traffic_release", "usage", "verify", "run", "command"),
     *("worker_start", "worker_do", "worker_end"),
+    *("mesh_start", "mesh_do", "mesh_webhook", "mesh_received", "mesh_end"),
 )
 STATUSES = ("running", "passed", "failed", "skipped")
 

@@ -42,6 +42,9 @@ from labs.harness.checks import Failed, NotInTime
 from labs.harness.events import Text
 from labs.harness.exposition import BadExposition, Exposition, parse
 from labs.harness.guest import Guest, GuestRefused, Objects
+from labs.harness.mesh import MeshPlan
+from labs.harness.mesh import Truth as MeshTruth
+from labs.harness.mesh.carrying import carry_out
 from labs.harness.operator_lab import ProgramLab
 from labs.harness.traffic import Comparison, Plan, Truth, compare
 
@@ -85,6 +88,7 @@ class TracerLab(ProgramLab):
     diagnose: Any = None
     measured: Callable[..., None] = lambda *_args, **_fields: None
     metrics: str = "http://127.0.0.1:9100/metrics"
+    mesh_report: Mapping[str, Any] = field(default_factory=dict, repr=False)
     _untouched: Objects | None = field(default=None, repr=False)
 
     @property
@@ -206,6 +210,14 @@ class TracerLab(ProgramLab):
     def release(self) -> None:
         """Close the connections that the last plan has left open."""
         self.guest.release()
+
+    def mesh(self, plan: MeshPlan) -> MeshTruth:
+        """Have the guest carry out a mesh's traffic (guest.mesh_start() comes first), and give what must be true of it.
+
+        `mesh_report` has the guest's times of it. Raises Failed as traffic() does.
+        """
+        self.mesh_report = carry_out(self.guest, plan)
+        return plan.truth()
 
     def cost(self, plan: Plan, settle: float = 1.0) -> Cost:
         """Run `plan` with the kernel's statistics on, and measure what the tracer took for it."""

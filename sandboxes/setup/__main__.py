@@ -10,6 +10,7 @@ from sandboxes import paths
 from sandboxes.setup import (
     ebpf,
     golang,
+    guestfiles,
     kernels,
     kubernetes,
     modules,
@@ -35,6 +36,7 @@ def steps(groups: Sequence[str]) -> list[Step]:
         "vm": [
             packages.DebianPackages("Debian packages for virtual machines", packages.VIRTUAL_MACHINES),
             *kernels.SERIES,
+            guestfiles.GuestPrograms(),
             *templates.steps(),
         ],
         "ebpf": [packages.DebianPackages("Debian packages for eBPF code", packages.EBPF), *ebpf.steps()],

@@ -6,23 +6,21 @@ later kernel of the same series is taken when the cache is empty, never behind a
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandboxes import paths
-from sandboxes.setup import command
+from sandboxes.setup import command, debian
 from sandboxes.setup.bzimage import vmlinux
 from sandboxes.setup.kmodules import Modules
 from sandboxes.setup.stamps import Stamp, digest, part_of
 from sandboxes.setup.step import Say, SetupError
 
 # virtio for the agent's channel; the rest is what tracers and traffic are made of
-MODULES = ("virtio_pci", "virtio_console", "dummy", "veth", "sch_netem", "tcp_diag", "tls")
+MODULES = ("virtio_pci", "virtio_console", "dummy", "veth", "sch_netem", "sch_prio", "tcp_diag", "tls")
 # raised when what is taken out of a package, or the way it is laid out, changes
 _LAYOUT = "1"
 
@@ -69,45 +67,15 @@ class Kernel:
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(part, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=self.folder.parent, prefix=".deb-") as scratch:
-            package = newest(self._known() or self._asked_anew(say), self.package)
+            package = newest(debian.names(f"linux-image-{self.series}.", say), self.package)
             say(f"apt-get download {package}")
-            archive = self._download(package, Path(scratch))
+            (archive,) = debian.download((package,), Path(scratch))
             say("unpacking")
             unpacked = Path(scratch) / "unpacked"
             command.run(["dpkg-deb", "-x", archive, unpacked], log=f"linux-{self.series}")
             self._take(unpacked, archive.name, part)
         shutil.rmtree(self.folder, ignore_errors=True)
         part.rename(self.folder)
-
-    def _known(self) -> list[str]:
-        """Names of the packages that apt knows and whose name begins like this series'."""
-        try:
-            asked = ["apt-cache", "pkgnames", f"linux-image-{self.series}."]
-            return subprocess.run(asked, capture_output=True, text=True).stdout.split()
-        except FileNotFoundError as error:
-            raise SetupError("there is no apt-cache: the kernels come from Debian 12", _BY_HAND) from error
-
-    def _asked_anew(self, say: Say) -> list[str]:
-        """As root of a machine whose lists are not there, as in a container: fetch them."""
-        if os.geteuid() != 0:
-            return []
-        say("apt-get update")
-        command.run(["apt-get", "update", "-q"], log="apt-update", remedy=_BY_HAND)
-        return self._known()
-
-    def _download(self, package: str, into: Path) -> Path:
-        # apt fetches as an account of its own, which must get into the folder
-        into.chmod(0o755)
-        command.run(
-            ["apt-get", "download", "-q", "-o", "APT::Sandbox::User=root", package],
-            log=f"linux-{self.series}",
-            cwd=into,
-            remedy=_BY_HAND,
-        )
-        found = list(into.glob("*.deb"))
-        if len(found) != 1:
-            raise SetupError(f"expected one package {package}, found {len(found)}")
-        return found[0]
 
     def _take(self, unpacked: Path, package: str, into: Path) -> None:
         images = list((unpacked / "boot").glob("vmlinuz-*"))
@@ -124,8 +92,6 @@ class Kernel:
         Stamp(into / "stamp").write(self._wanted())
 
 
-_BY_HAND = "sudo apt-get update, with bookworm and bookworm-security in /etc/apt/sources.list"
-
 SERIES = (
     Kernel("6.1", r"linux-image-6\.1\.0-(\d+)-cloud-amd64"),
     Kernel("6.12", r"linux-image-6\.12\.(\d+)\+deb12-cloud-amd64"),
@@ -141,5 +107,5 @@ def newest(names: list[str], pattern: str) -> str:
     """The name with the highest number where `pattern` has its group. Raises SetupError when none fits."""
     fitting = [(int(match[1]), name) for name in names if (match := re.fullmatch(pattern, name))]
     if not fitting:
-        raise SetupError(f"apt knows no package {pattern}", _BY_HAND)
+        raise SetupError(f"apt knows no package {pattern}", debian.BY_HAND)
     return max(fitting)[1]

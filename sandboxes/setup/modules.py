@@ -23,17 +23,20 @@ CHECKOUT = Path(__file__).parents[2]
 class GoProgram:
     """One static binary from a Go module of this repository, in <cache>/bin.
 
-    `package` is what is built: the module itself, or a program of another one that it pins.
+    `package` is what is built: the module itself, or a program of another one that it pins. `symbols`: with its
+    symbol table, where uprobes find functions by their names.
     """
 
-    def __init__(self, source: Path, package: str = ".") -> None:
+    def __init__(self, source: Path, package: str = ".", *, symbols: bool = False) -> None:
         self.name = source.name
         self._source, self._package = source, package
+        self._flags = "-w" if symbols else "-s -w"
         self.path = paths.cache_dir() / "bin" / source.name
 
     def _key(self) -> str:
         sources = [path for path in files_below(self._source) if not path.name.endswith("_test.go")]
-        return digest(golang.VERSION, *(str(path.relative_to(self._source)) for path in sources), sources)
+        names = (str(path.relative_to(self._source)) for path in sources)
+        return digest(golang.VERSION, self._flags, *names, sources)
 
     def _stamp(self) -> Stamp:
         return Stamp(self.path.with_name(f".{self.path.name}.stamp"))
@@ -54,7 +57,7 @@ class GoProgram:
                 "-trimpath",
                 "-buildvcs=false",
                 "-ldflags",
-                "-s -w",
+                self._flags,
                 "-o",
                 part,
                 self._package,
@@ -167,7 +170,8 @@ def _generate(copy: Path, build: dict[str, Any]) -> None:
 def programs() -> list[GoProgram]:
     """Every Go program that the sandboxes need."""
     sources = (CHECKOUT / "sandboxes" / "controlplane" / "apigate", CHECKOUT / "sandboxes" / "vm" / "guest")
-    return [GoProgram(source) for source in sources if (source / "go.mod").exists()]
+    mesh = CHECKOUT / "sandboxes" / "vm" / "mesh"
+    return [*(GoProgram(source) for source in sources), GoProgram(mesh, symbols=True)]
 
 
 def solutions() -> list[WarmCache]:

@@ -72,8 +72,12 @@ def link(name: str, target: str) -> Entry:
     return Entry(name, stat.S_IFLNK | 0o777, target.encode())
 
 
-def guest(agent: bytes, busybox: bytes, modules: Iterable[tuple[str, bytes]]) -> bytes:
-    """The archive: the agent is /init, the modules are loaded in the order of their names."""
+def guest(
+    agent: bytes, busybox: bytes, modules: Iterable[tuple[str, bytes]], programs: Iterable[Entry] = ()
+) -> bytes:
+    """The archive: the agent is /init, the modules are loaded in the order of their names. `programs` are files below
+    folders that need not be there.
+    """
     # the kernel opens /dev/console for the first process before there is a devtmpfs
     console = Entry("dev/console", stat.S_IFCHR | 0o600, device=(5, 1))
     entries = [
@@ -84,7 +88,19 @@ def guest(agent: bytes, busybox: bytes, modules: Iterable[tuple[str, bytes]]) ->
         *(link(f"bin/{applet}", "busybox") for applet in APPLETS),
         *(file(f"modules/{name}", content) for name, content in modules),
     ]
-    return archive(entries)
+    return archive([*entries, *_with_folders(programs, {entry.name for entry in entries})])
+
+
+def _with_folders(entries: Iterable[Entry], known: set[str]) -> Iterator[Entry]:
+    """`entries`, each behind the folders that it lies in."""
+    for entry in entries:
+        parts = entry.name.split("/")[:-1]
+        for depth in range(1, len(parts) + 1):
+            name = "/".join(parts[:depth])
+            if name not in known:
+                known.add(name)
+                yield folder(name)
+        yield entry
 
 
 def archive(entries: Iterable[Entry]) -> bytes:

@@ -14,7 +14,7 @@ from sandboxes import folders
 from sandboxes.interface import Handle, Progress, Report, Spec, StartFailed, Unavailable
 from sandboxes.jail import MIB, bubblewrap, start
 from sandboxes.paths import cache_dir
-from sandboxes.setup import kernels
+from sandboxes.setup import guestfiles, kernels
 from sandboxes.vm import accelerator, memory, qemu, template
 from sandboxes.vm.console import Console
 from sandboxes.vm.sandbox import VirtualMachine
@@ -48,6 +48,8 @@ class VirtualMachineProvider:
         ]
         if not self.shelf.agent.exists():
             missing.append("the guest's agent")
+        if not self.shelf.mesh.exists() or not guestfiles.stamp(self.cache).exists():
+            missing.append("the guest's programs")
         if missing:
             raise Unavailable(f"missing {', '.join(missing)} below {self.cache}: make setup")
         if not BUSYBOX.exists():

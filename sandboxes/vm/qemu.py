@@ -84,6 +84,7 @@ def cold(machine: Machine, initramfs: bytes, label: str, descriptors: tuple[int,
         descriptors,
         binds=(Bind(machine.kernel.vmlinux, "/vmlinux"),),
         files={"initramfs": initramfs},
+        disk_bytes=len(initramfs) + 32 * MIB,
     )
 
 
@@ -121,13 +122,14 @@ def _command(
     descriptors: tuple[int, ...],
     binds: tuple[Bind, ...] = (),
     files: Mapping[str, bytes] | None = None,
+    disk_bytes: int = 32 * MIB,
 ) -> Command:
     limits = Limits(
         memory_bytes=machine.memory_bytes + _OWN_MEMORY,
         processes=64,
         cpus=2,
         wall_seconds=0,
-        disk_bytes=32 * MIB,
+        disk_bytes=disk_bytes,
         output_bytes=0,
     )
     return Command(

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sandboxes import folders
-from sandboxes.setup import golang
+from sandboxes.setup import golang, guestfiles
 from sandboxes.setup.stamps import digest
 from sandboxes.vm import initramfs, memory, qemu, template
 from sandboxes.vm.template import Damaged, Template
@@ -34,6 +34,10 @@ class Shelf:
     def agent(self) -> Path:
         return self.cache / "bin" / "guest"
 
+    @property
+    def mesh(self) -> Path:
+        return self.cache / "bin" / "mesh"
+
     def key(self, machine: qemu.Machine) -> str:
         """Names the template. Whatever goes into it changes the name."""
         parts = (
@@ -47,7 +51,8 @@ class Shelf:
             _processor() if machine.accelerator == "kvm" else "",
             golang.VERSION,
         )
-        return f"{machine.kernel.series}-{digest(*parts, [self.agent])[:16]}"
+        contents = [self.agent, self.mesh, guestfiles.stamp(self.cache)]
+        return f"{machine.kernel.series}-{digest(*parts, contents)[:16]}"
 
     def folder(self, machine: qemu.Machine) -> Path:
         return self.cache / "vm" / "templates" / self.key(machine)
@@ -77,7 +82,10 @@ class Shelf:
     def image(self, machine: qemu.Machine) -> bytes:
         """The initramfs."""
         modules = [(path.name, path.read_bytes()) for path in machine.kernel.modules()]
-        return initramfs.guest(self.agent.read_bytes(), BUSYBOX.read_bytes(), modules)
+        programs = [initramfs.file("opt/mesh/mesh", self.mesh.read_bytes(), 0o755)]
+        for name, path in guestfiles.files(self.cache):
+            programs.append(initramfs.file(name, path.read_bytes(), path.stat().st_mode & 0o777))
+        return initramfs.guest(self.agent.read_bytes(), BUSYBOX.read_bytes(), modules, programs)
 
     def _load_or_make(self, machine: qemu.Machine, folder: Path) -> Template:
         try:

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labs.harness.protocol import FROM_GRADER, MAX_LINE, TO_GRADER, BrokenProtocol, decode, encode
+from labs.harness.guests import OPERATIONS
+from labs.harness.protocol import (
+    FROM_GRADER,
+    GUEST_OPERATIONS,
+    MAX_LINE,
+    TO_GRADER,
+    BrokenProtocol,
+    decode,
+    encode,
+)
 
 
 def line(**message: object) -> bytes:
@@ -48,3 +57,7 @@ def test_a_message_that_is_too_long_is_not_sent() -> None:
 def test_noise_is_refused(noise: bytes) -> None:
     with pytest.raises(BrokenProtocol):
         decode(noise, FROM_GRADER)
+
+
+def test_the_engine_does_every_operation_of_a_guest_and_no_other() -> None:
+    assert set(OPERATIONS) == set(GUEST_OPERATIONS)

@@ -1,4 +1,4 @@
-"""The agent's own tests are Go; here they are run with the toolchain that builds it."""
+"""The tests of the agent and of the mesh are Go; here they are run with the toolchain that builds them."""
 
 from __future__ import annotations
 
@@ -14,21 +14,25 @@ from sandboxes.vm import qemu
 
 pytestmark = pytest.mark.system
 
-_SOURCE = Path(qemu.__file__).parent / "guest"
+_SOURCES = Path(qemu.__file__).parent
 
 
 @pytest.mark.parametrize(
-    "command",
+    ("source", "command"),
     [
-        ["vet", "./..."],
-        ["test", "-trimpath", "-count=1", "./..."],
-        ["test", "-trimpath", "-run=^$", "-fuzz=FuzzReader", "-fuzztime=20000x", "./internal/frame"],
+        ("guest", ["vet", "./..."]),
+        ("guest", ["test", "-trimpath", "-count=1", "./..."]),
+        (
+            "guest",
+            ["test", "-trimpath", "-run=^$", "-fuzz=FuzzReader", "-fuzztime=20000x", "./internal/frame"],
+        ),
+        ("mesh", ["test", "-trimpath", "-count=1", "./..."]),
     ],
-    ids=["vet", "test", "fuzz-frames"],
+    ids=["vet", "test", "fuzz-frames", "mesh"],
 )
-def test_it_works(command: list[str], tmp_path: Path) -> None:
+def test_it_works(source: str, command: list[str], tmp_path: Path) -> None:
     # a copy, because a fuzzer that finds something writes it beside the source
-    folder = shutil.copytree(_SOURCE, tmp_path / "guest")
+    folder = shutil.copytree(_SOURCES / source, tmp_path / source)
     done = subprocess.run(
         [golang.go(), *command],
         cwd=folder,

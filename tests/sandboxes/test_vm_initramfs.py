@@ -40,3 +40,13 @@ def test_a_folder_comes_before_what_is_in_it() -> None:
 def test_the_same_parts_make_the_same_bytes() -> None:
     parts = (b"agent", b"busybox", [("m.ko", b"c")])
     assert initramfs.guest(*parts) == initramfs.guest(*parts)
+
+
+def test_programs_get_the_folders_that_they_lie_in() -> None:
+    programs = [initramfs.file("opt/mesh/lib/libc.so.6", b"c", 0o755), initramfs.file("opt/mesh/nginx", b"n")]
+    read = _read(initramfs.guest(b"a", b"b", [], programs))
+    names = list(read)
+    assert [name for name in names if name.startswith("opt")] == [
+        *("opt", "opt/mesh", "opt/mesh/lib", "opt/mesh/lib/libc.so.6", "opt/mesh/nginx")
+    ]
+    assert stat.S_ISDIR(read["opt/mesh/lib"][0])

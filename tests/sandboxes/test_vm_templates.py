@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from sandboxes.interface import Spec, StartFailed, Unavailable
 from sandboxes.paths import cache_dir
+from sandboxes.setup import guestfiles
 from sandboxes.vm import VirtualMachineProvider, accelerator, memory, qemu, template
 from sandboxes.vm.template import Damaged
 
@@ -140,6 +142,8 @@ def test_a_damaged_template_is_made_again(tmp_path: Path, monkeypatch: pytest.Mo
     cache.mkdir()
     for name in ("kernels", "bin"):
         (cache / name).symlink_to(cache_dir() / name)
+    guestfiles.folder(cache).parent.mkdir()
+    guestfiles.folder(cache).symlink_to(guestfiles.folder(cache_dir()))
     monkeypatch.setenv("LASTMILE_CACHE", str(cache))
     provider = VirtualMachineProvider()
     machine = provider.machine(Spec("vm", options={"guest_memory_bytes": 128 << 20}))
@@ -155,3 +159,18 @@ def test_a_damaged_template_is_made_again(tmp_path: Path, monkeypatch: pytest.Mo
         sandbox.close()
     loaded = template.load(folder)
     os.close(loaded.ram)
+
+
+@pytest.mark.system
+def test_what_the_files_were_unpacked_from_is_in_no_template(own_run: Path) -> None:
+    provider = VirtualMachineProvider()
+    machine = provider.machine(Spec("vm"))
+    provider.shelf.get(machine)  # made, if it was not
+    program = provider.shelf.mesh.read_bytes()
+    piece = program[len(program) // 2 :][:64]
+    assert program.count(piece) == 1
+    with (provider.shelf.folder(machine) / "ram").open("rb") as file:
+        found = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        first = found.find(piece)
+        assert first >= 0
+        assert found.find(piece, first + 1) == -1

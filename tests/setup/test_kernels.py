@@ -6,12 +6,12 @@ import gzip
 import lzma
 import struct
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
-from sandboxes.setup import bzimage, kernels, kmodules
+from sandboxes.setup import bzimage, debian, kernels, kmodules
 from sandboxes.setup.step import SetupError
 
 _KERNEL = b"\x7fELF" + bytes(range(256)) * 20
@@ -106,32 +106,37 @@ def test_the_newest_of_a_series_is_taken() -> None:
     assert "bookworm" in failure.value.remedy
 
 
-class _Small(kernels.Kernel):
+def _package(packages: Sequence[str], into: Path) -> list[Path]:
+    """What apt would fetch, made here."""
+    tree = into / "tree"
+    release = "6.1.0-9-cloud-amd64"
+    assert list(packages) == [f"linux-image-{release}"]
+    (tree / "boot").mkdir(parents=True)
+    (tree / "boot" / f"vmlinuz-{release}").write_bytes(_image(gzip.compress(_KERNEL)))
+    folder = tree / "lib" / "modules" / release
+    folder.mkdir(parents=True)
+    for name in kernels.MODULES:
+        (folder / f"{name}.ko").write_bytes(_module("virtio" if name.startswith("virtio_") else ""))
+    (folder / "virtio.ko").write_bytes(_module())
+    (tree / "DEBIAN").mkdir()
+    control = "Package: small\nVersion: 1\nArchitecture: all\nMaintainer: nobody\nDescription: small\n"
+    (tree / "DEBIAN" / "control").write_text(control)
+    subprocess.run(["dpkg-deb", "-b", tree, into / "small.deb"], check=True, capture_output=True)
+    return [into / "small.deb"]
+
+
+@pytest.fixture
+def small(cache: Path, monkeypatch: pytest.MonkeyPatch) -> kernels.Kernel:
     """A series whose package is made here."""
-
-    def _known(self) -> list[str]:
-        return ["linux-image-6.1.0-9-cloud-amd64"]
-
-    def _download(self, package: str, into: Path) -> Path:
-        tree = into / "tree"
-        release = "6.1.0-9-cloud-amd64"
-        (tree / "boot").mkdir(parents=True)
-        (tree / "boot" / f"vmlinuz-{release}").write_bytes(_image(gzip.compress(_KERNEL)))
-        folder = tree / "lib" / "modules" / release
-        folder.mkdir(parents=True)
-        for name in kernels.MODULES:
-            (folder / f"{name}.ko").write_bytes(_module("virtio" if name.startswith("virtio_") else ""))
-        (folder / "virtio.ko").write_bytes(_module())
-        (tree / "DEBIAN").mkdir()
-        control = "Package: small\nVersion: 1\nArchitecture: all\nMaintainer: nobody\nDescription: small\n"
-        (tree / "DEBIAN" / "control").write_text(control)
-        subprocess.run(["dpkg-deb", "-b", tree, into / "small.deb"], check=True, capture_output=True)
-        return into / "small.deb"
+    monkeypatch.setattr(debian, "names", lambda prefix, say: [f"{prefix}0-9-cloud-amd64"])
+    monkeypatch.setattr(debian, "download", _package)
+    return kernels.Kernel("6.1", kernels.SERIES[0].package)
 
 
-@pytest.mark.usefixtures("cache")
-def test_a_package_becomes_a_folder_that_is_whole_or_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    step = _Small("6.1", kernels.SERIES[0].package)
+def test_a_package_becomes_a_folder_that_is_whole_or_not_there(
+    small: kernels.Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = small
     assert not step.done()
     step.run(lambda _: None)
     assert step.done()
@@ -144,9 +149,8 @@ def test_a_package_becomes_a_folder_that_is_whole_or_not_there(monkeypatch: pyte
     assert not step.done()
 
 
-@pytest.mark.usefixtures("cache")
-def test_killed_half_way_it_is_still_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    step = _Small("6.1", kernels.SERIES[0].package)
+def test_killed_half_way_it_is_still_to_do(small: kernels.Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = small
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt

@@ -37,6 +37,18 @@ def test_it_works(source: Path) -> None:
     assert subprocess.run([program.path], capture_output=True).stderr == b"gate\n"
 
 
+def test_one_with_symbols_can_be_probed_by_name(source: Path) -> None:
+    bare, probed = modules.GoProgram(source), modules.GoProgram(source, symbols=True)
+    for program, named in ((bare, False), (probed, True)):
+        assert not program.done()
+        program.run(_silent)
+        assert program.done()
+        names = subprocess.run(
+            [golang.go(), "tool", "nm", program.path], capture_output=True, env=golang.environment()
+        )
+        assert (b" main.main\n" in names.stdout) == named
+
+
 def test_an_edit_makes_it_run_again_and_a_test_does_not(source: Path) -> None:
     program = modules.GoProgram(source)
     program.run(_silent)
@@ -83,7 +95,7 @@ def test_it_is_warmed_again_after_go_has_trimmed(source: Path) -> None:
 def test_every_lab_and_program_is_found() -> None:
     labs = {path.parent for path in modules.CHECKOUT.glob("labs/*/*/solution/go.mod")}
     assert len(modules.solutions()) == len(labs)
-    assert [program.name for program in modules.programs()] == ["apigate", "guest"]
+    assert [program.name for program in modules.programs()] == ["apigate", "guest", "mesh"]
 
 
 def test_a_lab_without_is_seen_as_it_is(source: Path) -> None:

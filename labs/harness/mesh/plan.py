@@ -1,0 +1,295 @@
+"""What is to happen in the mesh: servers, and sessions of clients with them. The guest gets json()."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from dataclasses import asdict, dataclass
+from typing import Literal, get_args
+
+from labs.harness.mesh.truth import Truth
+
+Destination = tuple[str, int]
+
+DEVICE = "mesh0"
+"""The node's end of the veth pair to the pods: each packet between a client and a pod passes it once."""
+BINARY = "/opt/mesh/mesh"
+"""The program in the guest that is Go's side of the traffic, with its symbol table."""
+
+MAX_SERVERS = 64
+MAX_SESSIONS = 256
+MAX_EXCHANGES = 4000
+MAX_HEADERS = 64 << 10
+MAX_BODY = 256 << 10
+MAX_DELAY_MS = 2000
+MAX_PAUSE_MS = 60_000
+MAX_DISORDER = 50
+
+ServerKind = Literal[
+    "h2c", "h2", "grpc", "nginx_h2c", "nginx_h2", "tls", "silent", "closing", "plain", "echo"
+]
+"""How a server answers.
+
+h2c, h2: Go's net/http, HTTP/2 in plain text (prior knowledge) or in TLS. grpc: grpc-go, plain text. nginx_h2c,
+nginx_h2: nginx. tls: Go's crypto/tls, a handshake and an echo. silent: accepts, and never says a word. closing: accepts
+and closes once something came. plain: answers a ClientHello with HTTP/1.1 in plain text. echo: sends back what it gets.
+"""
+
+SessionKind = Literal["h2", "grpc", "framer", "tls", "openssl", "echo"]
+"""Who speaks: Go's net/http, grpc-go, a framer that sends what no correct client would, crypto/tls, the openssl
+program, or TCP without anything above.
+"""
+
+Ask = Literal["status", "cancel", "abort", "goaway", "call", "call_cancel", "reset", "handshake", "round"]
+"""One exchange of a session, by the session's kind.
+
+h2: `status` is answered with it; `cancel`: answered with it, then the client cancels (RST_STREAM CANCEL from the
+client); `abort`: answered with it, then the handler gives up (RST_STREAM INTERNAL_ERROR from the server; not nginx);
+`goaway`: answered with it, and the server announces the end of the connection (GOAWAY), so it is the last one.
+grpc: `call` ends with the gRPC code in `status` (:status is 200); `call_cancel`: a stream that the client cancels.
+framer: `reset` sends a request, waits for the answer's headers, and then so many RST_STREAM on that one stream as
+`count` says, with the error code in `status`.
+tls, openssl: `handshake`, with `Session.fate`. echo: `round`, `body` bytes there and back.
+"""
+
+Fate = Literal[
+    "good", "distrust", "no_version", "no_cipher", "no_alpn", "no_certificate", "silent", "closing", "plain"
+]
+"""How a TLS handshake ends.
+
+good. distrust: the client does not trust the certificate (Go alerts 42, openssl 48). no_version: no common version
+(the server alerts 70). no_cipher: 1.2 only (server, 40). no_alpn: no common protocol (server, 120). no_certificate: the
+server wants a certificate of the client's (1.2: server, 40; 1.3: server, 116, encrypted). silent: no answer at all, and
+the client leaves after `patience_ms`. closing: the server closes without a word. plain: it answers, but not in TLS.
+"""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Stands from the first plan that names it until mesh_end; a later plan may name it again, unchanged.
+
+    `address` is a pod's: any IPv4 address of 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16 but 10.99.0.0/16; or of
+    127.0.0.0/8, then it is on the node's loopback and not in a pod. `slow`: its packets come late by MeshPlan.delay_ms
+    (pods only). `tls` is the only version that the kinds h2, tls and nginx_h2 speak. `mutual`: a server of kind tls
+    wants a certificate of the client's. `chunk`: what a server of kind h2c sends leaves in segments of so many bytes.
+    """
+
+    address: str
+    port: int
+    kind: ServerKind
+    tls: Literal["1.2", "1.3"] = "1.3"
+    mutual: bool = False
+    slow: bool = False
+    chunk: int = 0
+
+    @property
+    def place(self) -> Destination:
+        return self.address, self.port
+
+    @property
+    def encrypted(self) -> bool:
+        return self.kind in ("h2", "nginx_h2", "tls")
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """`count` times one after the other (`concurrent` of the session at once), each after `pause_ms`.
+
+    `headers`: bytes of header fields of the answer that are new each time, so that HPACK's table turns over and, from
+    16 KiB on, CONTINUATION is needed (not nginx). `body`: bytes of the answer's body, or of a round. `think_ms`: how
+    long the handler of an h2 server waits before it answers (not nginx). `early`: it answers 103 first (not nginx).
+    """
+
+    ask: Ask
+    status: int = 200
+    count: int = 1
+    headers: int = 0
+    body: int = 0
+    pause_ms: int = 0
+    think_ms: int = 0
+    early: bool = False
+
+
+@dataclass(frozen=True)
+class Session:
+    """One TCP connection of a client at `source` (an address as of servers; the port is the kernel's) to `server`.
+
+    For kinds tls and openssl each handshake has a connection of its own, and such a session cannot be kept.
+    `id` is unique among what stands. `keep`: stays open when the plan is done; a later plan goes on with it by a
+    session with the same id, source and server, and `resumed`. A resumed session with no exchange and without `keep`
+    only closes it. `concurrent`: that many exchanges of its list at once, on streams of their own. `table_size`:
+    SETTINGS_HEADER_TABLE_SIZE that an h2 client announces, for answers. `fate`, `patience_ms`: of tls and openssl.
+    """
+
+    id: int
+    kind: SessionKind
+    source: str
+    server: Destination
+    exchanges: tuple[Exchange, ...]
+    concurrent: int = 1
+    keep: bool = False
+    resumed: bool = False
+    table_size: int = 4096
+    fate: Fate = "good"
+    patience_ms: int = 3000
+
+
+@dataclass(frozen=True)
+class MeshPlan:
+    """`sessions` begin in their order, `parallel` at once. `delay_ms`: how late the packets of slow servers are from
+    the beginning of this plan on, until another one says otherwise; None leaves it as it is. `loss`: how many per cent
+    of these packets get lost, `reorder`: how many are not late and overtake the others; both are of this delay.
+    """
+
+    servers: tuple[Server, ...]
+    sessions: tuple[Session, ...]
+    parallel: int = 4
+    delay_ms: int | None = None
+    loss: int = 0
+    reorder: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for what the guest would refuse."""
+        check(self)
+
+    def json(self) -> bytes:
+        """The body of the guest's operation `mesh_do`."""
+        return json.dumps(asdict(self)).encode()
+
+    def server(self, place: Destination) -> Server:
+        return next(server for server in self.servers if server.place == place)
+
+    @property
+    def seconds(self) -> float:
+        """How long a busy, emulated guest may take for it."""
+        exchanges = [(s, e) for s in self.sessions for e in s.exchanges]
+        pauses = sum(e.count * (e.pause_ms + e.think_ms) for _, e in exchanges) / 1000
+        patience = sum(s.patience_ms for s in self.sessions if s.fate == "silent") / 1000
+        delays = (self.delay_ms or 0) / 1000 * sum(e.count + 2 for _, e in exchanges)
+        work = 0.25 * len(self.sessions) + 0.05 * sum(e.count for _, e in exchanges)
+        return 30.0 + pauses + patience + delays + 2 * work
+
+    def truth(self) -> Truth:
+        """What the probe must have seen of it."""
+        return Truth.of(self.servers, self.sessions)
+
+
+def check(plan: MeshPlan) -> None:
+    """Raises ValueError unless the guest can carry it out."""
+    if not 1 <= plan.parallel <= 32:
+        raise ValueError(f"{plan.parallel} sessions at once")
+    if len(plan.servers) > MAX_SERVERS or len(plan.sessions) > MAX_SESSIONS:
+        raise ValueError(f"{len(plan.servers)} servers, {len(plan.sessions)} sessions")
+    if not 0 <= (plan.delay_ms or 0) <= MAX_DELAY_MS:
+        raise ValueError(f"a delay of {plan.delay_ms} ms")
+    if not (0 <= plan.loss <= MAX_DISORDER and 0 <= plan.reorder <= MAX_DISORDER):
+        raise ValueError(f"{plan.loss} % lost, {plan.reorder} % reordered")
+    if (plan.loss or plan.reorder) and not plan.delay_ms:
+        raise ValueError("packets that are not late are not disordered")
+    places = {server.place: server for server in plan.servers}
+    if len(places) != len(plan.servers) or len({s.id for s in plan.sessions}) != len(plan.sessions):
+        raise ValueError("a server or a session is there twice")
+    if sum(e.count for s in plan.sessions for e in s.exchanges) > MAX_EXCHANGES:
+        raise ValueError("too many exchanges")
+    for server in plan.servers:
+        _check_server(server)
+    for session in plan.sessions:
+        if session.server not in places:
+            raise ValueError(f"session {session.id}: no server {session.server}")
+        _check_session(session, places[session.server])
+
+
+_ASKS: dict[str, tuple[str, ...]] = {
+    "h2": ("status", "cancel", "abort", "goaway"),
+    "grpc": ("call", "call_cancel"),
+    "framer": ("reset",),
+    "tls": ("handshake",),
+    "openssl": ("handshake",),
+    "echo": ("round",),
+}
+_SERVED: dict[str, tuple[str, ...]] = {
+    "h2": ("h2c", "h2", "nginx_h2c", "nginx_h2"),
+    "grpc": ("grpc",),
+    "framer": ("h2c",),
+    "tls": ("tls", "silent", "closing", "plain", "h2", "nginx_h2"),
+    "openssl": ("tls", "silent", "closing", "plain", "h2", "nginx_h2"),
+    "echo": ("echo",),
+}
+STATUSES = (200, 204, 404, 429, 500, 502, 503, 504, 599)
+_NETWORKS = [
+    ipaddress.IPv4Network(n) for n in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "127.0.0.0/8")
+]
+_TAKEN = ipaddress.IPv4Network("10.99.0.0/16")
+
+
+def _check_address(text: str) -> None:
+    address = ipaddress.IPv4Address(text)
+    if address in _TAKEN or not any(address in network for network in _NETWORKS):
+        raise ValueError(f"{text} is no address of the mesh")
+
+
+def _check_server(server: Server) -> None:
+    _check_address(server.address)
+    if server.kind not in get_args(ServerKind):
+        raise ValueError(f"no server is {server.kind}")
+    if not 1024 <= server.port < 65536 or server.tls not in ("1.2", "1.3"):
+        raise ValueError(f"port {server.port}, TLS {server.tls}")
+    if not 0 <= server.chunk <= 1400 or (server.chunk and server.kind != "h2c"):
+        raise ValueError(f"{server.kind} in segments of {server.chunk} bytes")
+    if server.slow and server.address.startswith("127."):
+        raise ValueError("loopback is never slow")
+
+
+def _check_session(session: Session, server: Server) -> None:
+    _check_address(session.source)
+    if session.source.startswith("127.") != server.address.startswith("127."):
+        raise ValueError(f"session {session.id}: loopback is reached from loopback only")
+    if session.kind not in _SERVED or server.kind not in _SERVED[session.kind]:
+        raise ValueError(f"session {session.id}: a client of kind {session.kind} and a server {server.kind}")
+    if not 1 <= session.concurrent <= 64 or not 1 <= session.table_size <= 65536:
+        raise ValueError(f"session {session.id}: {session.concurrent} at once, table of {session.table_size}")
+    if not 100 <= session.patience_ms <= MAX_PAUSE_MS or session.fate not in get_args(Fate):
+        raise ValueError(f"session {session.id}: {session.fate} after {session.patience_ms} ms")
+    if session.kind in ("tls", "openssl"):
+        _check_fate(session, server)
+    asks = [exchange.ask for exchange in session.exchanges for _ in range(min(exchange.count, 2))]
+    if "goaway" in asks[:-1] or ("goaway" in asks and (session.concurrent > 1 or session.keep)):
+        raise ValueError(f"session {session.id}: nothing comes after goaway")
+    for exchange in session.exchanges:
+        if exchange.ask not in _ASKS[session.kind]:
+            raise ValueError(f"session {session.id}: {session.kind} does not {exchange.ask}")
+        _check_exchange(exchange, server)
+
+
+def _check_fate(session: Session, server: Server) -> None:
+    """A handshake can only end as the server's kind lets it."""
+    fate = session.fate
+    mute = fate in ("silent", "closing", "plain")
+    possible = (
+        (server.kind == fate if mute else server.encrypted)
+        and (server.mutual if fate == "no_certificate" else True)
+        and (server.tls == "1.2" if fate == "no_cipher" else True)
+    )
+    if not possible or session.keep or session.resumed or (server.mutual and session.kind == "openssl"):
+        raise ValueError(f"session {session.id}: no handshake with a {server.kind} server ends by {fate}")
+
+
+def _check_exchange(exchange: Exchange, server: Server) -> None:
+    bounds = (
+        (exchange.count, 1, MAX_EXCHANGES),
+        (exchange.headers, 0, MAX_HEADERS),
+        (exchange.body, 0, MAX_BODY),
+        (exchange.pause_ms, 0, MAX_PAUSE_MS),
+        (exchange.think_ms, 0, MAX_PAUSE_MS // 6),
+    )
+    if any(not least <= value <= most for value, least, most in bounds):
+        raise ValueError(f"out of bounds: {exchange}")
+    if exchange.ask in ("status", "cancel", "abort", "goaway") and exchange.status not in STATUSES:
+        raise ValueError(f"no server answers {exchange.status}")
+    if exchange.ask in ("cancel", "abort") and exchange.status == 204:
+        raise ValueError("an answer of 204 has no body that could be cut off")
+    if exchange.ask == "call" and not 0 <= exchange.status <= 16:
+        raise ValueError(f"{exchange.status} is no gRPC code")
+    more = exchange.headers or exchange.think_ms or exchange.early
+    if server.kind.startswith("nginx") and (more or exchange.ask in ("abort", "goaway")):
+        raise ValueError(f"nginx does not do {exchange}")

@@ -1,0 +1,107 @@
+"""The window: how many it takes, and that it slides."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from labs.harness.events import Text
+from labs.harness.mesh import MeshPlan, Server
+from labs.tracers.mesh_probe.grading import plans
+from labs.tracers.mesh_probe.grading.ledger import ERRORS, Counts, dst
+from labs.tracers.mesh_probe.grading.world import CURL, WINDOW, World, graded
+
+LATE = 1.0  # by which an event may stay too long, or go too early
+
+
+def _errors(world: World, *servers: Server) -> dict[str, int]:
+    """5xx that are exported, by server."""
+    page = world.page()
+    return {dst(server.place): int(page.value(ERRORS, dst=dst(server.place))) for server in servers}
+
+
+@graded("threshold")
+def threshold(world: World) -> None:
+    server = world.network.server("h2c")
+    few = plans.answers(world, server, 503, 4)
+    world.lab.step("四个 503", "four responses of 503", CURL)
+    world.judge(
+        world.run(few),
+        tried=Text("四个 503", "four responses of 503"),
+        expected=Text(
+            f"应答计到了，{ERRORS} 里没有这个 dst",
+            f"they are counted as responses, and {ERRORS} has no such dst",
+        ),
+    )
+    one = plans.answers(world, server, 500, 1)
+    world.lab.step("再来一个 500，窗口里就有五个", "one of 500 more makes five in the window", CURL)
+    wanted: Counts = Counter({(ERRORS, dst(server.place), "503"): 4, (ERRORS, dst(server.place), "500"): 1})
+    world.judge(
+        world.run(one, more=wanted),
+        tried=Text("四个 503 之后一个 500", "one of 500 after four of 503"),
+        expected=Text("合起来五个：两个状态码都导出", "five together: both statuses are exported"),
+    )
+
+
+@graded("slides")
+def slides(world: World) -> None:
+    """Wherever windows that do not slide begin: either `early` or `late` has its six in two of them."""
+    lab = world.lab
+    gone, early, late = (world.network.server("h2c") for _ in range(3))
+    lab.step(f"窗口 {WINDOW} 秒：先是 6 个和 3 个 503", f"a window of {WINDOW} s: first 6 and 3 of 503", CURL)
+    begun = world.uptime()
+    world.run(_both(world, (gone, 6), (early, 3)))
+    ended = world.uptime()
+    lab.step(f"{WINDOW // 2} 秒后各 3 个", f"{WINDOW // 2} s later, 3 each")
+    world.await_uptime(begun + WINDOW / 2)
+    world.run(_both(world, (early, 3), (late, 3)), more=_six(early))
+    _expect(world, early, begun)
+    world.await_uptime(begun + WINDOW - LATE)
+    lab.step(f"{WINDOW} 秒后再 3 个", f"{WINDOW} s later 3 more")
+    world.run(_both(world, (late, 3)), more=_six(late))
+    _expect(world, late, begun + WINDOW / 2)
+    lab.step("等第一批离开窗口", "wait for the first ones to leave the window", CURL)
+    world.await_uptime(ended + WINDOW)
+    lab.eventually(
+        lambda: _errors(world, gone, early),
+        want=lambda seen: not any(seen.values()),
+        tried=Text(f"{WINDOW} 秒之后再看 {ERRORS}", f"looked at {ERRORS} after {WINDOW} s"),
+        expected=Text("离开窗口的不再导出", "what has left the window is not exported any more"),
+        hint=lambda seen: Text(
+            f"还在：{seen}。窗口的长度来自 PROBE_WINDOW（这里是 {WINDOW}），抓取时按现在的时间计算。",
+            f"Still there: {seen}. The window's length is PROBE_WINDOW's, {WINDOW} here, and it is computed as of the "
+            "scrape.",
+        ),
+        timeout=2 * LATE + 1,
+        command=CURL,
+    )
+
+
+def _both(world: World, *of: tuple[Server, int]) -> MeshPlan:
+    each = [plans.answers(world, server, 503, count) for server, count in of]
+    return plans.plan([s for one in each for s in one.servers], [s for one in each for s in one.sessions])
+
+
+def _six(server: Server) -> Counts:
+    return Counter({(ERRORS, dst(server.place), "503"): 6})
+
+
+def _expect(world: World, server: Server, since: float) -> None:
+    place = dst(server.place)
+    lasted = world.uptime() - since
+    world.lab.eventually(
+        lambda: _errors(world, server)[place],
+        want=6,
+        timeout=2.0,
+        tried=Text(
+            f"{place} 在 {lasted:.0f} 秒内两次给出三个 503",
+            f"{place} answered 503 three times, and three times again within {lasted:.0f} s",
+        ),
+        expected=Text(f"窗口 {WINDOW} 秒里有 6 个", f"6 in the window of {WINDOW} s"),
+        hint=lambda seen: Text(
+            f"看到 {seen} 个。从 0 到 {WINDOW} 再从 {WINDOW} 开始的窗口会把它们分开：窗口必须滑动，长度等于 "
+            "PROBE_WINDOW。",
+            f"Seen: {seen}. Windows that begin anew every {WINDOW} s part them: it has to slide, and to be as long as "
+            "PROBE_WINDOW.",
+        ),
+        command=CURL,
+    )

@@ -1,0 +1,202 @@
+"""What the checks of one machine share: its network, the last page, what the webhook got, and how traffic is "
+"compared."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from functools import wraps
+
+from labs.harness import pace
+from labs.harness.checks import CheckFunction, Failed
+from labs.harness.events import Text
+from labs.harness.exposition import Exposition
+from labs.harness.mesh import BINARY, DEVICE, MeshPlan, Server, Truth
+from labs.harness.tracer_lab import TracerLab
+from labs.tracers.mesh_probe.grading.clues import clue
+from labs.tracers.mesh_probe.grading.ledger import Counts, Series, counts_of, expected, grown, show
+from labs.tracers.mesh_probe.grading.network import Network
+
+METRICS = "http://127.0.0.1:9436/metrics"
+WEBHOOK = "http://127.0.0.1:9800/hook"
+CURL = f"curl -s {METRICS}"
+WINDOW = 8
+COUNTED_WITHIN = 10.0
+START_WITHIN = 45.0
+
+CHECKS: dict[str, CheckFunction] = {}
+_worlds: dict[str, World] = {}
+Accept = Callable[[Series], bool]
+
+
+def everything(_series: Series) -> bool:
+    return True
+
+
+@dataclass
+class Seen:
+    """What was counted in the time of one plan, and what there was to count."""
+
+    plan: MeshPlan
+    truth: Truth
+    counts: Counts
+    wanted: Counts
+
+    def wrong(self, accept: Accept = everything) -> dict[Series, tuple[int, int]]:
+        """(seen, wanted) of each series that is off."""
+        keys = set(self.counts) | set(self.wanted)
+        pairs = {key: (self.counts[key], self.wanted[key]) for key in keys if accept(key)}
+        return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
+
+
+@dataclass
+class World:
+    lab: TracerLab
+    network: Network = field(init=False)
+    first: Seen | None = None
+    shaken: Seen | None = None
+    old: MeshPlan | None = None
+    ids: int = 0
+    again: Server | None = None
+    history: MeshPlan | None = None
+    reset_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.lab.metrics = METRICS
+        self.network = Network(self.lab.random)
+        self._last: Exposition | None = None
+        self._servers: set[str] = set()
+
+    @property
+    def random(self) -> random.Random:
+        return self.lab.random
+
+    def id(self) -> int:
+        self.ids += 1
+        return self.ids
+
+    def start(self) -> None:
+        """Start the learner's program and wait for its metrics; raises Failed or NotInTime."""
+        self._last = None  # another process counts from zero
+        env = {
+            "PROBE_INTERFACE": DEVICE,
+            "PROBE_CIDRS": self.network.cidrs,
+            "PROBE_WINDOW": str(WINDOW),
+            "PROBE_WEBHOOK": WEBHOOK,
+            "PROBE_TLS_BINARY": BINARY,
+        }
+        self.lab.start(env, START_WITHIN)
+
+    def page(self) -> Exposition:
+        """The metrics now. Raises Failed when there are none, or not in the format, or when a counter fell."""
+        page = self.lab.scrape()
+        last, self._last = self._last, page
+        fallen = page.fallen(last) if last is not None else []
+        if fallen:
+            rows = "\n".join(fallen[:6])
+            raise Failed(
+                tried=Text("先后抓取两次", "scraped twice, one after the other"),
+                saw=Text(f"变小或消失了：\n{rows}", f"fell or went away:\n{rows}"),
+                expected=Text("counter 从不减小", "no counter ever falls"),
+                hint=Text(
+                    "窗口只属于 gauge；counter 记的是进程启动以来的全部。",
+                    "The window is for the gauges; a counter has all since the process began.",
+                ),
+                command=CURL,
+            )
+        return page
+
+    def uptime(self) -> float:
+        """Seconds of the guest's clock."""
+        return float(self.lab.guest.run("cat", "/proc/uptime")[1].split()[0])
+
+    def await_uptime(self, until: float) -> None:
+        """Until the guest's clock says so: its seconds are its own."""
+        while (left := until - self.uptime()) > 0:
+            time.sleep(min(left, 5.0))
+
+    def run(
+        self,
+        plan: MeshPlan,
+        *,
+        more: Counts | None = None,
+        old: Collection[int] = (),
+        accept: Accept = everything,
+    ) -> Seen:
+        """Have the traffic done, and wait until it is counted, or until it cannot come right any more.
+
+        `more` is wanted beyond what the plan says, `old` are sessions that are not to be decoded.
+        """
+        before = counts_of(self.page())
+        truth = self.network.watched(self.lab.mesh(plan))
+        wanted = expected(plan, truth, old) + (more or Counts())
+        return self.settle(plan, truth, wanted, before, accept)
+
+    def settle(
+        self, plan: MeshPlan, truth: Truth, wanted: Counts, before: Counts, accept: Accept = everything
+    ) -> Seen:
+        """Wait for what is wanted on top of `before`. Servers of earlier plans are left out of it."""
+        ours = {f"{s.address}:{s.port}" for s in plan.servers}
+        others = self._servers - ours
+        self._servers |= ours
+        deadline = pace.now() + COUNTED_WITHIN
+        while True:
+            counts = grown(before, counts_of(self.page()))
+            kept = Counts({key: n for key, n in counts.items() if key[1] not in others})
+            seen = Seen(plan, truth, kept, wanted)
+            if not seen.wrong(accept) or pace.now() > deadline:
+                return seen
+            time.sleep(0.2)
+
+    def judge(self, seen: Seen, *, tried: Text, expected: Text, accept: Accept = everything) -> None:
+        """Raises Failed when what `accept` takes is off."""
+        wrong = seen.wrong(accept)
+        if not wrong:
+            return
+        text = show(wrong)
+        saw = Text(f"看到的（与应有的）：\n{text}", f"seen (and what it should be):\n{text}")
+        raise Failed(tried=tried, saw=saw, expected=expected, hint=clue(wrong, seen), command=CURL)
+
+
+def world_of(lab: TracerLab) -> World:
+    found = _worlds.get(lab.kernel)
+    if found is None or found.lab is not lab:
+        found = _worlds[lab.kernel] = World(lab)
+    return found
+
+
+def graded(id_: str, *, running: bool = True) -> Callable[[Callable[[World], None]], CheckFunction]:
+    """A check; with `running`, one that begins with a running probe, which is started anew if it ended.
+
+    When it fails and the process is gone, that is what the learner is told first.
+    """
+
+    def remember(function: Callable[[World], None]) -> CheckFunction:
+        @wraps(function)
+        def run(lab: TracerLab) -> None:
+            world = world_of(lab)
+            if running and not lab.operator.running:
+                world.start()
+            try:
+                function(world)
+            except Failed as failed:
+                raise _with_exit(lab, failed, running) from None
+
+        CHECKS[id_] = run
+        return run
+
+    return remember
+
+
+def _with_exit(lab: TracerLab, failed: Failed, running: bool) -> Failed:
+    if not running or lab.operator.running:
+        return failed
+    zh, en = lab.operator.wait_exit(1.0).describe()
+    last = lab.operator.log_tail(6)[-1200:]
+    failed.hint = Text(
+        f"你的进程已经结束（{zh}），最后的输出：\n{last}",
+        f"Your process has ended ({en}). Its last words:\n{last}",
+    )
+    return failed
