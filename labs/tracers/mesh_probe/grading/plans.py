@@ -84,7 +84,7 @@ def frames(world: World) -> MeshPlan:
                 world,
                 "h2",
                 wide,
-                Exchange("status", 503, 3, headers=some(world, 17_000, 20_000)),
+                Exchange("status", 503, 3, headers=some(world, 40_000, 45_000)),
                 Exchange("status", 503, some(world, 2, 3)),
             ),
             session(

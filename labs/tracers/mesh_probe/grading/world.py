@@ -155,7 +155,7 @@ class World:
             counts = grown(before, counts_of(self.page()))
             kept = Counts({key: n for key, n in counts.items() if key[1] not in others})
             best = _best(best, kept, wanted)
-            kept.update({key: n - kept[key] for key, n in best.items()})
+            kept = Counts({**kept, **best})
             seen = Seen(plan, truth, kept, wanted)
             if not seen.wrong(accept) or pace.now() > deadline:
                 return seen
