@@ -125,6 +125,11 @@ class World:
         while (left := until - self.uptime()) > 0:
             time.sleep(min(left, 5.0))
 
+    def mesh(self, plan: MeshPlan) -> Truth:
+        """Have the traffic done. What is counted of it later is no surplus of another plan's."""
+        self._servers |= {f"{s.address}:{s.port}" for s in plan.servers}
+        return self.lab.mesh(plan)
+
     def run(
         self,
         plan: MeshPlan,
@@ -138,7 +143,7 @@ class World:
         `more` is wanted beyond what the plan says, `old` are sessions that are not to be decoded.
         """
         before = counts_of(self.page())
-        truth = self.network.watched(self.lab.mesh(plan))
+        truth = self.network.watched(self.mesh(plan))
         wanted = expected(plan, truth, old) + (more or Counts())
         return self.settle(plan, truth, wanted, before, accept)
 
@@ -146,9 +151,7 @@ class World:
         self, plan: MeshPlan, truth: Truth, wanted: Counts, before: Counts, accept: Accept = everything
     ) -> Seen:
         """Wait for what is wanted on top of `before`. Servers of earlier plans are left out of it."""
-        ours = {f"{s.address}:{s.port}" for s in plan.servers}
-        others = self._servers - ours
-        self._servers |= ours
+        others = self._servers - {f"{s.address}:{s.port}" for s in plan.servers}
         deadline = pace.now() + COUNTED_WITHIN
         best = Counts()
         while True:
