@@ -229,11 +229,17 @@ def test_nothing_is_left_when_it_ends(guest: Client, mesh: Guest) -> None:
 
 
 def test_one_that_was_killed_is_an_error_and_no_hang(guest: Client, mesh: Guest) -> None:
+    server = Server(POD, 8090, "nginx_h2c")
+    do(mesh, h2(server, Exchange("status")), servers=(server,))
     with pytest.raises(Refused, match="the mesh stands"):
         mesh.mesh_start()
     assert mesh.run("sh", "-c", "kill -9 $(ps | awk '$3 == \"mesh\" {print $1}')")[0] == 0
     with pytest.raises(Refused):
         mesh.mesh(MeshPlan((WEB,), (h2(WEB, Exchange("status")),)))
+    mesh.mesh_end()
+    assert "nginx" not in mesh.run("ps")[1]
+    mesh.mesh_start()
+    do(mesh, h2(WEB, Exchange("status")), servers=(WEB,))
 
 
 def test_libraries_are_those_of_the_packages(guest: Client) -> None:

@@ -91,7 +91,7 @@ def cost(world: World) -> None:
 def _measure(world: World, server: Server) -> float:
     plan = _much(world, server)
     usage = world.lab.guest.usage(world.lab.operator.number).cpu_seconds
-    truth = world.network.watched(world.lab.mesh(plan))
+    truth = world.network.watched(world.mesh(plan))
     place, wanted = dst(server.place), len(truth.replies)
     if wanted:
         world.lab.eventually(

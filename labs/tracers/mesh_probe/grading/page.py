@@ -22,7 +22,7 @@ def serves(world: World) -> None:
     lab.guest.mesh_start()
     # stand already when the probe comes, and are used again in the check "before"
     world.old = plans.standing(world)
-    lab.mesh(world.old)
+    world.mesh(world.old)
     lab.step(
         "启动你的程序，等待 /metrics",
         "start your program and wait for /metrics",

@@ -14,11 +14,11 @@ def session(world: World, kind: str, server: Server, *exchanges: Exchange, **mor
     return replace(base, kind=kind, **more)  # type: ignore[arg-type]
 
 
-def mixed(world: World, *parts: tuple[int, int, int]) -> tuple[Exchange, ...]:
+def mixed(world: World, *parts: tuple[int, int, int], pause_ms: int = 0) -> tuple[Exchange, ...]:
     """Of each (status, count, largest body) so many exchanges, in an order of their own."""
     source = world.random
     single = [
-        Exchange("status", status, body=source.randint(0, body))
+        Exchange("status", status, body=source.randint(0, body), pause_ms=pause_ms)
         for status, n, body in parts
         for _ in range(n)
     ]
@@ -58,10 +58,12 @@ def first(world: World) -> MeshPlan:
                     (503, some(world, 3, 5), 300),
                     (500, 3, 300),
                     (404, 2, 300),
+                    pause_ms=40,
                 ),
                 concurrent=4,
             ),
-            session(world, "h2", go, Exchange("status", 503, some(world, 2, 4))),
+            # at the same time, so that one connection's table changes between two answers of the other
+            session(world, "h2", go, Exchange("status", 503, some(world, 3, 4), pause_ms=50)),
             session(
                 world, "h2", other, *mixed(world, (200, 2, 100), (502, some(world, 3, 4), 100), (599, 3, 100))
             ),
@@ -84,7 +86,7 @@ def frames(world: World) -> MeshPlan:
                 world,
                 "h2",
                 wide,
-                Exchange("status", 503, 3, headers=some(world, 17_000, 20_000)),
+                Exchange("status", 503, 3, headers=some(world, 40_000, 45_000)),
                 Exchange("status", 503, some(world, 2, 3)),
             ),
             session(

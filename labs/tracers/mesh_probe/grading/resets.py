@@ -86,7 +86,7 @@ def webhook(world: World) -> None:
     lab.step("另一个连接上重置第三条流", "a third stream is reset, on another connection")
     plan = plans.aborts(world, (server, 1))
     tried = Text("同一个 dst 的第三条流被重置", "a third stream of the same dst was reset")
-    lab.mesh(plan)
+    world.mesh(plan)
     done = world.uptime()
     world.reset_at = done
     call = await_call(world, before, "reset_streams", place, tried=tried, within=SLOW_AT_ONCE)
@@ -130,7 +130,7 @@ def anew(world: World) -> None:
     )
     world.await_uptime(world.reset_at + WINDOW + 3)
     before = so_far(world)
-    world.lab.mesh(plans.aborts(world, (server, 3)))
+    world.mesh(plans.aborts(world, (server, 3)))
     await_call(
         world,
         before,
@@ -203,7 +203,7 @@ def hangs(world: World) -> None:
     )
     lab.guest.webhook("hang")
     try:
-        lab.mesh(plans.aborts(world, *((server, 3) for server in failing)))
+        world.mesh(plans.aborts(world, *((server, 3) for server in failing)))
         seen = world.run(plans.answers(world, fine, 503, plans.some(world, 5, 8)))
         world.judge(
             seen,

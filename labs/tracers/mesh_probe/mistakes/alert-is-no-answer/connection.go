@@ -14,6 +14,8 @@ const (
 	// how long a connection is remembered after its end, and one of which nothing is heard
 	lingers, silent = 5 * time.Second, time.Hour
 	preface         = http2.ClientPreface
+	// what a server may say before its client does
+	mostEarly = 64 << 10
 )
 
 type side int
@@ -35,7 +37,7 @@ type connection struct {
 	number  uint64
 	orders  [2]order
 	fins    [2]bool
-	first   []byte // of the client's bytes, until they tell the protocol
+	first   [2][]byte // what each side said, until the client's bytes tell the protocol
 	taker   [2]func([]byte)
 	givenUp bool
 	ended   bool
@@ -81,28 +83,30 @@ func (p *probe) data(c *connection, from side, data []byte) {
 	c.taker[from](data)
 }
 
-// recognise waits for the client's first bytes; what a server says before them is of no protocol that is asked for.
+// recognise waits for the client's first bytes. A server may speak before them: SETTINGS may be sent at once.
 func (p *probe) recognise(c *connection, from side, data []byte) {
-	ignore := func([]byte) {}
-	if from == server {
-		c.taker = [2]func([]byte){ignore, ignore}
-		return
-	}
-	c.first = append(c.first, data...)
-	isTLS := c.first[0] == handshakeRecord && (len(c.first) < 2 || c.first[1] == 3)
-	isHTTP2 := bytes.HasPrefix([]byte(preface), c.first) || bytes.HasPrefix(c.first, []byte(preface))
+	c.first[from] = append(c.first[from], data...)
+	said := c.first[client]
+	isTLS := len(said) > 1 && said[0] == handshakeRecord && said[1] == 3
+	isHTTP2 := bytes.HasPrefix(said, []byte(preface))
 	switch {
-	case isHTTP2 && len(c.first) >= len(preface):
+	case isHTTP2:
 		c.taker = p.http2(c)
-	case isTLS && len(c.first) >= 2:
+	case isTLS:
 		c.taker = p.tls(c)
-	case !isHTTP2 && !isTLS:
+	case len(said) >= len(preface) || len(c.first[server]) > mostEarly:
+		ignore := func([]byte) {}
 		c.taker = [2]func([]byte){ignore, ignore}
 	default:
 		return
 	}
-	c.taker[client](c.first)
-	c.first = nil
+	first := c.first
+	c.first = [2][]byte{}
+	for side, take := range c.taker {
+		if len(first[side]) > 0 {
+			take(first[side])
+		}
+	}
 }
 
 func (p *probe) http2(c *connection) (takers [2]func([]byte)) {

@@ -119,7 +119,7 @@ func (p *probe) giveUp(c *connection, reason string) {
 		return
 	}
 	c.givenUp = true
-	c.taker, c.first = [2]func([]byte){}, nil
+	c.taker, c.first = [2]func([]byte){}, [2][]byte{}
 	c.hello = time.Time{}
 	p.metrics.undecodable.WithLabelValues(c.dst, reason).Inc()
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -29,6 +30,7 @@ type destination struct {
 	errors  map[int]*window      // 5xx by status
 	resets  map[stream]time.Time // streams that were reset with an error: when last
 	samples histogram
+	recent  []time.Duration
 }
 
 // probe puts together what the kernel hands over. Everything is behind one lock.
@@ -116,7 +118,7 @@ func (p *probe) giveUp(c *connection, reason string) {
 		return
 	}
 	c.givenUp = true
-	c.taker, c.first = [2]func([]byte){}, nil
+	c.taker, c.first = [2]func([]byte){}, [2][]byte{}
 	c.hello = time.Time{}
 	p.metrics.undecodable.WithLabelValues(c.dst, reason).Inc()
 }
@@ -186,10 +188,9 @@ func (p *probe) sample(r rtt) {
 		return
 	}
 	d, took := p.destination(dst.String()), time.Duration(r.microseconds)*time.Microsecond
-	for range 4 {
-		d.samples.add(took)
-	}
-	if d.samples.total >= leastSamples && took > rttFloor && took > rttFactor*d.samples.p99() {
+	d.recent = append(d.recent, took)
+	d.recent = d.recent[max(0, len(d.recent)-50):]
+	if d.samples.total >= leastSamples && took > rttFloor && took > rttFactor*slices.Max(d.recent) {
 		if p.holds(cause{"rtt", dst.String()}, time.Now(), took.Seconds()) {
 			p.metrics.alarms.WithLabelValues(dst.String()).Inc()
 		}

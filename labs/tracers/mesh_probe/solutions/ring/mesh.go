@@ -182,11 +182,10 @@ func (m *mesh) bytes(f *flow, data []byte, at time.Time) {
 	c := f.conn
 	fromClient := f == c.flows[0]
 	if c.state == "" {
-		if !fromClient {
-			c.state = "other"
-			return
-		}
 		f.buffer = append(f.buffer, data...)
+		if !fromClient {
+			return // its turn comes when the client has said what it speaks
+		}
 		c.state, data = speaks(f.buffer), f.buffer
 		if c.state == "" {
 			return
@@ -195,7 +194,16 @@ func (m *mesh) bytes(f *flow, data []byte, at time.Time) {
 		if c.state == "http2" {
 			data = data[len(http2.ClientPreface):]
 		}
+		early := c.flows[1].buffer
+		c.flows[1].buffer = nil
+		m.speak(c.flows[1], early, at)
 	}
+	m.speak(f, data, at)
+}
+
+// speak takes bytes of what is known to be HTTP/2, TLS, or neither.
+func (m *mesh) speak(f *flow, data []byte, at time.Time) {
+	c := f.conn
 	switch c.state {
 	case "http2":
 		if f.framer == nil {
