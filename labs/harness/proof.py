@@ -1,13 +1,15 @@
 """What `lastmile prove` found out about a lab's grader, kept as proof.json in the lab's folder.
 
-The hashes say whether it still speaks of the grader and the solution that are there.
+The hashes say of what it speaks. Another grader ends all of it. What was found about one program (a right answer, a
+mistake) stands until that program is another; what was found by way of the solution (mutants, repeated runs) until the
+solution is.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +21,13 @@ KILLED, NOT_COMPILING, SURVIVES = "killed by ", "does not compile", "survives"
 
 @dataclass(frozen=True)
 class Finding:
-    """One program that was graded. `wrong` is "" when the grader said what it must."""
+    """One program that was graded. `wrong` is "" when the grader said what it must. `of`: see program_hash()."""
 
     name: str
     wrong: str = ""
     seconds: float = 0.0
     note: dict[str, str] = field(default_factory=dict)
+    of: str = ""
 
 
 @dataclass
@@ -103,18 +106,27 @@ def empty(lab: Lab) -> Proof:
 
 
 def load(lab: Lab) -> Proof | None:
-    """The kept proof, or None when there is none or it speaks of another grader or solution."""
+    """What of the kept proof still speaks of what is there; None when there is none or the grader is another."""
     file = lab.folder / FILE
     if not file.is_file():
         return None
     raw = json.loads(file.read_text("utf-8"))
-    if raw["grader"] != grader_hash(lab) or raw["solution"] != solution_hash(lab):
+    if raw["grader"] != grader_hash(lab):
         return None
-    groups = ("starter", "right", "mistakes", "survivors", "undecided")
     fields = {name: raw[name] for name in Proof.__dataclass_fields__}
-    for name in groups:
+    for name in ("starter", "right", "mistakes", "survivors", "undecided"):
         fields[name] = [Finding(**row) for row in raw[name]]
-    return Proof(**fields)
+    kept = Proof(**fields)
+    for name, prefix in (("starter", ""), ("right", ""), ("mistakes", "mistakes/")):
+        standing = [one for one in fields[name] if one.of == program_hash(lab, prefix + one.name)]
+        setattr(kept, name, standing)
+    return kept if kept.solution == solution_hash(lab) else _without_solution(lab, kept)
+
+
+def _without_solution(lab: Lab, kept: Proof) -> Proof:
+    left = [part for part in kept.parts if part not in ("mutants", "repeat")]
+    fresh = empty(lab)
+    return replace(fresh, starter=kept.starter, right=kept.right, mistakes=kept.mistakes, parts=left)
 
 
 def save(lab: Lab, proof: Proof) -> Path:
@@ -136,9 +148,16 @@ def grader_hash(lab: Lab) -> str:
 
 
 def solution_hash(lab: Lab) -> str:
-    """Over solution/, solutions/ and mistakes/, which the proof speaks of."""
-    names = ("starter", "solution", "solutions", "mistakes")
-    return _hash(lab.folder, [p for name in names for p in (lab.folder / name).rglob("*") if p.is_file()])
+    """Over solution/, of which mutants are made and which is run again and again."""
+    return program_hash(lab, "solution")
+
+
+def program_hash(lab: Lab, name: str) -> str:
+    """Over what is graded as `name`, a folder of the lab: `starter`, `solution`, `solutions/X`, or `mistakes/X`, which
+    lies over the solution.
+    """
+    folders = ["solution", name] if name.startswith("mistakes/") else [name]
+    return _hash(lab.folder, [p for each in folders for p in (lab.folder / each).rglob("*") if p.is_file()])
 
 
 def _hash(root: Path, files: list[Path]) -> str:

@@ -51,16 +51,16 @@ def prove(
 ) -> Proof:
     """Run the named parts and answer what was found.
 
-    Without `match` it is kept as proof.json; parts that were not run are taken from the
-    kept proof while it still speaks of the same grader and solution. So are mutants whose outcome
-    is known: a proof that was stopped goes on where it was.
+    Without `match` it is kept as proof.json, as it goes; parts that were not run are taken from the
+    kept proof while it still speaks of the same grader and solution. So are mistakes that were caught and
+    mutants whose outcome is known: a proof that was stopped goes on where it was.
     """
     prover = _Prover(lab, jobs, match, say, cancel or threading.Event())
     found = proof.load(lab) or proof.empty(lab)
     if "right" in parts:
         prover.right(found)
     if "mistakes" in parts:
-        prover.mistakes(found)
+        prover.mistakes(found, keep=not match)
     if "mutants" in parts:
         prover.mutants(found, limit, keep=not match)
     if "repeat" in parts:
@@ -85,9 +85,22 @@ class _Prover:
         starter, *solutions = self._all(lambda job: job(), jobs)
         found.starter, found.right = [starter], solutions
 
-    def mistakes(self, found: Proof) -> None:
+    def mistakes(self, found: Proof, keep: bool) -> None:
         chosen = [mistake for mistake in mistakes.load(self.lab) if self.match in mistake.name]
-        found.mistakes = self._all(self._mistake, chosen)
+        caught = {one.name: one for one in found.mistakes if keep and not one.wrong}
+        results = dict(caught)
+        saving = threading.Lock()
+
+        def run(mistake: Mistake) -> None:
+            finding = self._mistake(mistake)
+            with saving:
+                results[mistake.name] = finding
+                found.mistakes = [results[one.name] for one in chosen if one.name in results]
+                if keep:
+                    proof.save(self.lab, found)
+
+        self._all(run, [mistake for mistake in chosen if mistake.name not in caught])
+        found.mistakes = [results[one.name] for one in chosen]
 
     def mutants(self, found: Proof, limit: int, keep: bool) -> None:
         base = accept(self.lab, read_dir(self.lab.folder / "solution"))
@@ -143,7 +156,8 @@ class _Prover:
     def _mistake(self, mistake: Mistake) -> Finding:
         judged = self._judge(mistake.submission, _WHOLE)
         told = self._told(mistake.name, mistake.judge(judged.verdict), judged)
-        return replace(told, note=mistake.why.json() | {"catches": mistake.catches})
+        of = proof.program_hash(self.lab, f"mistakes/{mistake.name}")
+        return replace(told, note=mistake.why.json() | {"catches": mistake.catches}, of=of)
 
     def _note(self, found: Proof, mutant: Mutant, judged: Judged) -> None:
         verdict = judged.verdict
@@ -156,7 +170,7 @@ class _Prover:
 
     def _told(self, name: str, wrong: str, judged: Judged) -> Finding:
         self.say(f"  {'✗' if wrong else '✓'} {name} ({judged.verdict.seconds:.1f} s) {wrong}")
-        return Finding(name, wrong, judged.verdict.seconds)
+        return Finding(name, wrong, judged.verdict.seconds, of=proof.program_hash(self.lab, name))
 
     def _judge(self, submission: Submission, options: engine.Options, seed: int = 1) -> Judged:
         """`internal` is tried again, as the site does."""

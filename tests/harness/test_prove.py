@@ -81,13 +81,39 @@ def test_a_mistake_that_names_no_check_is_told(lab: Lab) -> None:
         mistakes.load(lab)
 
 
-def test_a_proof_speaks_only_of_what_it_saw(lab: Lab) -> None:
+def whole(lab: Lab) -> proof.Proof:
     kept = proof.empty(lab)
-    kept.mistakes = [proof.Finding("m", note={"zh": "因", "en": "why"})]
+    kept.starter = [proof.Finding("starter", of=proof.program_hash(lab, "starter"))]
+    of = proof.program_hash(lab, "mistakes/wrong-code")
+    kept.mistakes = [proof.Finding("wrong-code", note={"zh": "因", "en": "why"}, of=of)]
+    kept.mutants, kept.repeats = {"main.go:1": f"{proof.KILLED}ends"}, 20
+    kept.parts = list(prove.PARTS)
+    return kept
+
+
+def test_a_proof_speaks_only_of_what_it_saw(lab: Lab) -> None:
+    kept = whole(lab)
     proof.save(lab, kept)
     assert proof.load(lab) == kept
     (lab.folder / "grader.py").write_text("# another grader\n")
     assert proof.load(lab) is None
+
+
+def test_another_mistake_leaves_the_rest_standing(lab: Lab) -> None:
+    kept = whole(lab)
+    proof.save(lab, kept)
+    (lab.folder / "mistakes/wrong-code/mistake.toml").write_text(MISTAKE + "\n")
+    assert proof.load(lab) == dataclasses.replace(kept, mistakes=[])
+
+
+def test_another_solution_leaves_the_starter_standing(lab: Lab) -> None:
+    kept = whole(lab)
+    proof.save(lab, kept)
+    (lab.folder / "solution/main.go").write_text("package main\n")
+    left = proof.load(lab)
+    assert left is not None
+    assert (left.starter, left.mistakes, left.mutants, left.repeats) == (kept.starter, [], {}, 0)
+    assert left.parts == ["right", "mistakes"]
 
 
 @pytest.mark.system
@@ -120,6 +146,16 @@ def test_it_works(lab: Lab) -> None:
     assert again.holds, again.summary()
     assert again.figures()["mistakes_caught"] == 1, "parts that were not run are kept"
     assert again.mutants == found.mutants
+
+
+@pytest.mark.system
+def test_a_mistake_that_was_caught_is_not_run_again(lab: Lab) -> None:
+    proof.save(lab, whole(lab))
+    told: list[str] = []
+    assert prove.prove(lab, ("mistakes",), say=told.append) == whole(lab)
+    assert told == []
+    found = prove.prove(lab, ("mistakes",), match="wrong", say=told.append)
+    assert (len(found.mistakes), len(told)) == (1, 1), "asked for by name it is"
 
 
 @pytest.mark.system

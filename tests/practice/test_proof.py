@@ -22,13 +22,19 @@ def client(client: Client, owner: User) -> Client:
     return client
 
 
+def mistake(name: str, wrong: str = "") -> proof.Finding:
+    lab = catalog.find("fakes/quick")
+    assert lab is not None
+    return proof.Finding(name, wrong, of=proof.program_hash(lab, f"mistakes/{name}"))
+
+
 @pytest.fixture
 def proved() -> Path:
     """A proof of the fake lab's grader, as `lastmile prove` keeps it."""
     lab = catalog.find("fakes/quick")
     assert lab is not None
     found = proof.empty(lab)
-    found.mistakes = [proof.Finding("one"), proof.Finding("two"), proof.Finding("three", wrong="passed")]
+    found.mistakes = [mistake("one"), mistake("two"), mistake("three", wrong="passed")]
     found.mutants = {f"main.go:{n}": f"{proof.KILLED}ends" for n in range(40)}
     found.survivors = [proof.Finding("survivor", note={"zh": "等价", "en": "the same"})]
     found.repeats, found.disagreed = 20, 0
@@ -65,7 +71,7 @@ def test_without_a_proof_nothing_is_claimed(client: Client) -> None:
 
 
 def test_a_proof_of_another_grader_does_not_count(client: Client, proved: Path) -> None:
-    (proved.parent / "starter" / "main.go").write_text("package main // changed since\n")
+    (proved.parent / "grader.py").write_text("# changed since\n")
     proved.touch()
     assert 'class="proof"' not in page(client, LAB)
 
@@ -79,7 +85,7 @@ def test_parts_that_were_not_looked_at_are_left_out(client: Client, proved: Path
     lab = catalog.find("fakes/quick")
     assert lab is not None
     found = proof.empty(lab)
-    found.mistakes = [proof.Finding("one")]
+    found.mistakes = [mistake("one")]
     proof.save(lab, found)
     assert figures(page(client, LAB)) == ["1/1"]
 
