@@ -140,7 +140,7 @@ def name(series: Series) -> str:
 
 
 def show(wrong: dict[Series, tuple[int, int]], most: int = 8) -> str:
-    """Rows of (seen, wanted), what is missing first."""
+    """Rows of seen ≠ wanted, what is missing first."""
     rows = sorted(wrong.items(), key=lambda row: (row[1][0] - row[1][1], row[0]))
-    lines = [f"{name(series)} {seen} ({want})" for series, (seen, want) in rows[:most]]
+    lines = [f"{seen} ≠ {want}  {name(series)}" for series, (seen, want) in rows[:most]]
     return "\n".join([*lines, f"… {len(rows) - most}"] if len(rows) > most else lines)

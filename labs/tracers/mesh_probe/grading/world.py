@@ -170,7 +170,9 @@ class World:
         if not wrong:
             return
         text = show(wrong)
-        saw = Text(f"看到的（与应有的）：\n{text}", f"seen (and what it should be):\n{text}")
+        saw = Text(
+            f"这一步里新增的与应有的：\n{text}", f"what this step added, and what it should have:\n{text}"
+        )
         raise Failed(tried=tried, saw=saw, expected=expected, hint=clue(wrong, seen), command=CURL)
 
 
