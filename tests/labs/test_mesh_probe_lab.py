@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from labs.harness import engine, manifest, submission
+from labs.harness.submission import Submission
 from labs.harness.verdict import Verdict
 
 pytestmark = pytest.mark.system
@@ -23,15 +24,18 @@ class Graded:
         return [(row.check, row.failure) for row in self.verdict.checks if row.status != "passed"]
 
 
-def grade(folder: str, seed: int) -> Graded:
+def of(folder: str) -> Submission:
+    return submission.read_dir(LAB.folder / folder)
+
+
+def grade(files: Submission, seed: int) -> Graded:
     events: list[dict[str, Any]] = []
-    verdict = engine.grade(LAB, submission.read_dir(LAB.folder / folder), events.append, seed=seed)
-    return Graded(verdict, events)
+    return Graded(engine.grade(LAB, files, events.append, seed=seed), events)
 
 
 @pytest.fixture(scope="module")
 def solution() -> Graded:
-    return grade("solution", seed=1)
+    return grade(of("solution"), seed=1)
 
 
 def test_it_works(solution: Graded) -> None:
@@ -44,14 +48,20 @@ def test_each_check_passed_on_each_kernel(solution: Graded) -> None:
     assert [row.kernels for row in solution.verdict.checks] == [wanted] * len(LAB.checks)
 
 
-def test_a_probe_of_another_make_passes_too() -> None:
-    """A socket filter that copies into a ring buffer, tcp_probe for round trips, http2.Framer, the format by hand."""
-    ring = grade("solutions/ring", seed=2)
-    assert (ring.missed(), ring.verdict.log) == ([], "")
+def test_a_probe_of_another_make_that_shows_its_counts_late_passes_too() -> None:
+    """A packet ring whose blocks come 50 ms late, fexit for round trips, its own reassembly, the format by hand."""
+    files = dict(of("solutions/packet_ring").files)
+    at_once = b"time.Sleep(2 * retireAfter)\n\tif err := p.read(r.Context()); err != nil {"
+    assert at_once in files["metrics.go"]
+    files["metrics.go"] = files["metrics.go"].replace(
+        at_once, b"time.Sleep(0)\n\tif err := r.Context().Err(); err != nil {"
+    )
+    late = grade(Submission(files), seed=2)
+    assert (late.missed(), late.verdict.log) == ([], "")
 
 
 def test_the_starter_fails_the_first_check_and_nothing_else_is_tried() -> None:
-    verdict = grade("starter", seed=3).verdict
+    verdict = grade(of("starter"), seed=3).verdict
     assert verdict.verdict == "fail"
     first, *others = verdict.checks
     assert first.status == "failed"
