@@ -10,7 +10,7 @@ import pytest
 from labs.harness import engine, manifest, submission
 from labs.harness.verdict import Verdict
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 LAB = manifest.load("tracers/lifecycle")
 
 

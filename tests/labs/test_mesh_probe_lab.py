@@ -11,7 +11,7 @@ from labs.harness import engine, manifest, submission
 from labs.harness.submission import Submission
 from labs.harness.verdict import Verdict
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 LAB = manifest.load("tracers/mesh_probe")
 
 
