@@ -99,7 +99,7 @@ func (s *server) take(f frame.Frame) {
 	}
 	known, ok := operations[r.Op]
 	if !ok {
-		s.answer(answer{ID: r.ID, Error: "no operation " + r.Op})
+		s.answer(s.ctx, answer{ID: r.ID, Error: "no operation " + r.Op})
 		return
 	}
 	u := newUpload(r, known)
@@ -129,32 +129,33 @@ func (s *server) start(r request, known entry, body io.Reader) {
 	select {
 	case s.calls <- struct{}{}:
 	default:
-		s.answer(answer{ID: r.ID, Error: "too many requests under way"})
+		s.answer(s.ctx, answer{ID: r.ID, Error: "too many requests under way"})
 		return
 	}
-	ctx, cancel := s.ctx, context.CancelFunc(func() {})
+	session := s.ctx
+	ctx, cancel := session, context.CancelFunc(func() {})
 	if r.Timeout > 0 {
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(r.Timeout*float64(time.Second)))
 	}
 	go func() {
 		defer func() { <-s.calls }()
 		defer cancel()
-		result, err := s.call(ctx, r, known, body)
+		result, err := s.call(ctx, session, r, known, body)
 		if closer, ok := body.(io.Closer); ok {
 			_ = closer.Close()
 		}
 		if err != nil {
-			s.answer(answer{ID: r.ID, Error: err.Error()})
+			s.answer(session, answer{ID: r.ID, Error: err.Error()})
 			return
 		}
 		if result == nil {
 			result = struct{}{}
 		}
-		s.answer(answer{ID: r.ID, OK: result})
+		s.answer(session, answer{ID: r.ID, OK: result})
 	}()
 }
 
-func (s *server) call(ctx context.Context, r request, known entry, body io.Reader) (result any, err error) {
+func (s *server) call(ctx, session context.Context, r request, known entry, body io.Reader) (result any, err error) {
 	defer func() {
 		if broken := recover(); broken != nil {
 			err = fmt.Errorf("the agent failed: %v\n%s", broken, debug.Stack())
@@ -163,15 +164,15 @@ func (s *server) call(ctx context.Context, r request, known entry, body io.Reade
 	return known.run(ctx, &Call{
 		Args: r.Args,
 		Body: body,
-		Part: func(piece []byte) error { return s.part(r.ID, piece) },
-		Emit: s.send,
+		Part: func(piece []byte) error { return s.part(session, r.ID, piece) },
+		Emit: func(header any, payload []byte) error { return s.send(context.Background(), header, payload) },
 	})
 }
 
-func (s *server) part(id uint64, body []byte) error {
+func (s *server) part(session context.Context, id uint64, body []byte) error {
 	for len(body) > 0 {
 		n := min(len(body), frame.MaxPayload)
-		if err := s.send(answer{ID: id, More: true}, body[:n]); err != nil {
+		if err := s.send(session, answer{ID: id, More: true}, body[:n]); err != nil {
 			return err
 		}
 		body = body[n:]
@@ -180,37 +181,42 @@ func (s *server) part(id uint64, body []byte) error {
 }
 
 // answer sends an answer; one whose object is too large for a header goes as its body.
-func (s *server) answer(a answer) {
-	err := s.send(a, nil)
+func (s *server) answer(session context.Context, a answer) {
+	err := s.send(session, a, nil)
 	if errors.Is(err, frame.ErrTooLong) && a.Error != "" {
 		a.Error = a.Error[:frame.MaxHeader/8]
-		err = s.send(a, nil)
+		err = s.send(session, a, nil)
 	} else if errors.Is(err, frame.ErrTooLong) {
-		err = s.answerInBody(a)
+		err = s.answerInBody(session, a)
 	}
 	if err != nil {
 		logf("answer: %v", err)
 	}
 }
 
-func (s *server) answerInBody(a answer) error {
+func (s *server) answerInBody(session context.Context, a answer) error {
 	text, err := json.Marshal(a.OK)
 	if err == nil {
-		err = s.part(a.ID, text)
+		err = s.part(session, a.ID, text)
 	}
 	if err != nil {
 		return err
 	}
-	return s.send(answer{ID: a.ID, OK: map[string]bool{"in_body": true}}, nil)
+	return s.send(session, answer{ID: a.ID, OK: map[string]bool{"in_body": true}}, nil)
 }
 
-func (s *server) send(header any, payload []byte) error {
+// send writes a frame. What answers a request has that request's session: once it has ended nobody waits for the answer,
+// and the next host would take it for one to a request of its own. begin cancels before it renumbers.
+func (s *server) send(session context.Context, header any, payload []byte) error {
 	text, err := json.Marshal(header)
 	if err != nil {
 		return err
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	if session.Err() != nil {
+		return nil
+	}
 	buffer, err := frame.Append(nil, frame.Frame{Session: s.session, Header: text, Payload: payload})
 	if err != nil {
 		return err
