@@ -13,6 +13,7 @@ from sandboxes.controlplane import ControlPlane, ControlPlaneProvider
 from sandboxes.interface import Spec
 from sandboxes.vm import Client, VirtualMachine, VirtualMachineProvider
 from tests.sandboxes.machine import await_true, left_of
+from tests.sandboxes.pooling import pool as pool
 
 
 @pytest.fixture(scope="session")
