@@ -91,11 +91,11 @@ def _submit_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _prove_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("lab", help="track/name")
-    parser.add_argument("--repeat", type=int, default=20, help="runs of the solution that must agree")
+    parser.add_argument("--repeat", type=int, default=20, help="runs of each right answer that must agree")
     parser.add_argument(
         "--only", action="append", default=[], choices=("right", "mistakes", "mutants", "repeat")
     )
-    parser.add_argument("--match", default="", help="only the mistakes or mutants whose name contains this")
+    parser.add_argument("--match", default="", help="only what has this in its name; nothing is kept then")
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--limit", type=int, default=0, help="at most so many mutants, always the same ones")
     parser.add_argument("--json", action="store_true")

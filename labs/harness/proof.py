@@ -1,8 +1,7 @@
 """What `lastmile prove` found out about a lab's grader, kept as proof.json in the lab's folder.
 
 The hashes say of what it speaks. Another grader ends all of it. What was found about one program (a right answer, a
-mistake) stands until that program is another; what was found by way of the solution (mutants, repeated runs) until the
-solution is.
+mistake, repeated runs) stands until that program is another; what became of the mutants until the solution is.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from labs.harness.manifest import Lab
 
 FILE = "proof.json"
 KILLED, NOT_COMPILING, SURVIVES = "killed by ", "does not compile", "survives"
+AGREED = "pass"
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,21 @@ class Finding:
     seconds: float = 0.0
     note: dict[str, str] = field(default_factory=dict)
     of: str = ""
+
+
+@dataclass
+class Repeated:
+    """One right answer under many seeds. `outcomes` tells by seed what came of it, AGREED or what else. `of`: see
+    program_hash().
+    """
+
+    name: str
+    outcomes: dict[str, str] = field(default_factory=dict)
+    of: str = ""
+
+    @property
+    def disagreed(self) -> int:
+        return sum(outcome != AGREED for outcome in self.outcomes.values())
 
 
 @dataclass
@@ -48,14 +63,21 @@ class Proof:
     mutants: dict[str, str] = field(default_factory=dict)
     survivors: list[Finding] = field(default_factory=list)
     undecided: list[Finding] = field(default_factory=list)
-    repeats: int = 0
-    disagreed: int = 0
+    repeated: list[Repeated] = field(default_factory=list)
     parts: list[str] = field(default_factory=list)
 
     @property
     def wrong(self) -> list[Finding]:
         groups = (self.starter, self.right, self.mistakes, self.survivors, self.undecided)
         return [finding for group in groups for finding in group if finding.wrong]
+
+    @property
+    def repeats(self) -> int:
+        return sum(len(one.outcomes) for one in self.repeated)
+
+    @property
+    def disagreed(self) -> int:
+        return sum(one.disagreed for one in self.repeated)
 
     @property
     def mutants_killed(self) -> int:
@@ -98,7 +120,11 @@ class Proof:
             f"  mutants known:            {self.mutants_found}",
             f"  repeated runs disagreed:  {n['disagreed']} of {n['repeats']}",
         ]
-        return "\n".join(lines + [f"  ✗ {finding.name}: {finding.wrong}" for finding in self.wrong])
+        lines += [f"  ✗ {finding.name}: {finding.wrong}" for finding in self.wrong]
+        for one in self.repeated:
+            others = {seed: outcome for seed, outcome in one.outcomes.items() if outcome != AGREED}
+            lines += [f"  ✗ {one.name}, seed {seed}: {outcome}" for seed, outcome in others.items()]
+        return "\n".join(lines)
 
 
 def empty(lab: Lab) -> Proof:
@@ -116,17 +142,18 @@ def load(lab: Lab) -> Proof | None:
     fields = {name: raw[name] for name in Proof.__dataclass_fields__}
     for name in ("starter", "right", "mistakes", "survivors", "undecided"):
         fields[name] = [Finding(**row) for row in raw[name]]
+    fields["repeated"] = [Repeated(**row) for row in raw["repeated"]]
     kept = Proof(**fields)
-    for name, prefix in (("starter", ""), ("right", ""), ("mistakes", "mistakes/")):
+    for name, prefix in (("starter", ""), ("right", ""), ("repeated", ""), ("mistakes", "mistakes/")):
         standing = [one for one in fields[name] if one.of == program_hash(lab, prefix + one.name)]
         setattr(kept, name, standing)
     return kept if kept.solution == solution_hash(lab) else _without_solution(lab, kept)
 
 
 def _without_solution(lab: Lab, kept: Proof) -> Proof:
-    left = [part for part in kept.parts if part not in ("mutants", "repeat")]
-    fresh = empty(lab)
-    return replace(fresh, starter=kept.starter, right=kept.right, mistakes=kept.mistakes, parts=left)
+    left = [part for part in kept.parts if part != "mutants"]
+    same = {name: getattr(kept, name) for name in ("starter", "right", "mistakes", "repeated")}
+    return replace(empty(lab), **same, parts=left)
 
 
 def save(lab: Lab, proof: Proof) -> Path:
@@ -148,7 +175,7 @@ def grader_hash(lab: Lab) -> str:
 
 
 def solution_hash(lab: Lab) -> str:
-    """Over solution/, of which mutants are made and which is run again and again."""
+    """Over solution/, of which mutants are made."""
     return program_hash(lab, "solution")
 
 

@@ -18,7 +18,7 @@ from labs.harness.events import Event, Text
 from labs.harness.manifest import Lab
 from labs.harness.mistakes import Mistake
 from labs.harness.mutants import Mutant
-from labs.harness.proof import Finding, Proof
+from labs.harness.proof import Finding, Proof, Repeated
 from labs.harness.submission import Submission, accept, read_dir
 from labs.harness.verdict import Verdict
 
@@ -52,8 +52,8 @@ def prove(
     """Run the named parts and answer what was found.
 
     Without `match` it is kept as proof.json, as it goes; parts that were not run are taken from the
-    kept proof while it still speaks of the same grader and solution. So are mistakes that were caught and
-    mutants whose outcome is known: a proof that was stopped goes on where it was.
+    kept proof while it still speaks of the same grader and programs. So are mistakes that were caught, mutants and
+    repeated runs whose outcome is known: a proof that was stopped goes on where it was.
     """
     prover = _Prover(lab, jobs, match, say, cancel or threading.Event())
     found = proof.load(lab) or proof.empty(lab)
@@ -64,7 +64,7 @@ def prove(
     if "mutants" in parts:
         prover.mutants(found, limit, keep=not match)
     if "repeat" in parts:
-        prover.repeat(found, repeat)
+        prover.repeat(found, repeat, keep=not match)
     found.parts = [part for part in PARTS if part in parts or part in found.parts]
     if not match:
         proof.save(lab, found)
@@ -122,17 +122,35 @@ class _Prover:
         ran = [mutant for mutant in known if found.mutants.get(mutant.id) == proof.SURVIVES]
         found.survivors = [_survivor(mutant, reasons.get(mutant.id)) for mutant in ran]
 
-    def repeat(self, found: Proof, count: int) -> None:
-        """The solution under `count` different seeds."""
-        base = read_dir(self.lab.folder / "solution")
-        verdicts = self._all(lambda seed: self._judge(base, _WHOLE, seed + 1).verdict, list(range(count)))
-        first = _outcome(verdicts[0]) if verdicts else None
-        for number, verdict in enumerate(verdicts, 1):
-            if verdict.verdict != "pass":
-                self.say(f"  ✗ run {number}: {verdict.verdict}: {verdict.reason.en}\n{verdict.log}")
-        found.repeats, found.disagreed = count, sum(_outcome(verdict) != first for verdict in verdicts)
-        if first and first[0] != "pass":
-            found.disagreed = count  # agreeing on a wrong verdict is no agreement
+    def repeat(self, found: Proof, count: int, keep: bool) -> None:
+        """Each right answer under the seeds from 1 to `count`; those whose outcome is known are not run again."""
+        names = [name for name in self._solutions() if self.match in name]
+        kept = {one.name: one for one in found.repeated if keep}
+        found.repeated = [kept.get(name) or self._repeated(name) for name in names]
+        saving = threading.Lock()
+
+        def run(one: Repeated, seed: int) -> None:
+            outcome, log = self._outcome(one.name, seed)
+            self.say(f"  {'✓' if outcome == proof.AGREED else '✗'} {one.name}, seed {seed}: {outcome}{log}")
+            with saving:
+                one.outcomes[str(seed)] = outcome
+                if keep:
+                    proof.save(self.lab, found)
+
+        seeds = range(1, count + 1)
+        left = [(one, seed) for one in found.repeated for seed in seeds if not _known(one, seed)]
+        self._all(lambda item: run(*item), left)
+
+    def _repeated(self, name: str) -> Repeated:
+        return Repeated(name, of=proof.program_hash(self.lab, name))
+
+    def _outcome(self, name: str, seed: int) -> tuple[str, str]:
+        """AGREED, or the word and which checks did not pass; and then the grader's log."""
+        verdict = self._judge(read_dir(self.lab.folder / name), _WHOLE, seed).verdict
+        if verdict.verdict == "pass":
+            return proof.AGREED, ""
+        rows = [f"{row.check} {row.status}" for row in verdict.checks if row.status != "passed"]
+        return ": ".join([verdict.verdict, ", ".join(rows) or verdict.reason.en]), f"\n{verdict.log}"
 
     def _solutions(self) -> list[str]:
         others = sorted(p.name for p in (self.lab.folder / "solutions").glob("*") if p.is_dir())
@@ -187,8 +205,9 @@ class _Prover:
             return list(pool.map(do, items))
 
 
-def _outcome(verdict: Verdict) -> tuple[str, tuple[tuple[str, str], ...]]:
-    return verdict.verdict, tuple((row.check, row.status) for row in verdict.checks)
+def _known(one: Repeated, seed: int) -> bool:
+    """`internal` says nothing about the grader, and a run that was stopped ends so."""
+    return not one.outcomes.get(str(seed), "internal").startswith("internal")
 
 
 def _outcome_of(judged: Judged) -> str:

@@ -32,6 +32,7 @@ def lab(tmp_path: Path) -> Lab:
     main = (tmp_path / "services/echo/solution/main.go").read_text()
     (folder / "main.go").write_text(main.replace("<-ctx.Done()", "<-ctx.Done()\n\tos.Exit(3)"))
     (folder / "mistake.toml").write_text(MISTAKE, "utf-8")
+    shutil.copytree(tmp_path / "services/echo/solution", tmp_path / "services/echo/solutions/other")
     return manifest.load("services/echo", tmp_path)
 
 
@@ -81,12 +82,18 @@ def test_a_mistake_that_names_no_check_is_told(lab: Lab) -> None:
         mistakes.load(lab)
 
 
+def repeated(lab: Lab, name: str, **outcomes: str) -> proof.Repeated:
+    agreed = {str(seed): proof.AGREED for seed in range(1, 3)}
+    return proof.Repeated(name, agreed | outcomes, of=proof.program_hash(lab, name))
+
+
 def whole(lab: Lab) -> proof.Proof:
     kept = proof.empty(lab)
     kept.starter = [proof.Finding("starter", of=proof.program_hash(lab, "starter"))]
     of = proof.program_hash(lab, "mistakes/wrong-code")
     kept.mistakes = [proof.Finding("wrong-code", note={"zh": "因", "en": "why"}, of=of)]
-    kept.mutants, kept.repeats = {"main.go:1": f"{proof.KILLED}ends"}, 20
+    kept.mutants = {"main.go:1": f"{proof.KILLED}ends"}
+    kept.repeated = [repeated(lab, "solution"), repeated(lab, "solutions/other")]
     kept.parts = list(prove.PARTS)
     return kept
 
@@ -112,8 +119,17 @@ def test_another_solution_leaves_the_starter_standing(lab: Lab) -> None:
     (lab.folder / "solution/main.go").write_text("package main\n")
     left = proof.load(lab)
     assert left is not None
-    assert (left.starter, left.mistakes, left.mutants, left.repeats) == (kept.starter, [], {}, 0)
-    assert left.parts == ["right", "mistakes"]
+    assert (left.starter, left.mistakes, left.mutants) == (kept.starter, [], {})
+    assert left.repeated == [repeated(lab, "solutions/other")]
+    assert left.parts == ["right", "mistakes", "repeat"]
+
+
+def test_a_run_that_disagrees_ends_the_proof(lab: Lab) -> None:
+    kept = whole(lab)
+    assert (kept.repeats, kept.disagreed, kept.holds) == (4, 0, True)
+    kept.repeated.append(repeated(lab, "solutions/third", **{"2": "fail: ends failed"}))
+    assert (kept.repeats, kept.disagreed, kept.holds) == (6, 1, False)
+    assert "solutions/third, seed 2: fail: ends failed" in kept.summary()
 
 
 @pytest.mark.system
@@ -131,10 +147,10 @@ def test_mutants_are_found_applied_and_always_the_same(lab: Lab) -> None:
 @pytest.mark.system
 def test_it_works(lab: Lab) -> None:
     found = prove.prove(lab, repeat=2)
-    assert [(f.name, f.wrong) for f in found.right] == [("solution", "")]
+    assert [(f.name, f.wrong) for f in found.right] == [("solution", ""), ("solutions/other", "")]
     assert [(f.name, f.wrong) for f in found.mistakes] == [("wrong-code", "")]
     assert [f.wrong for f in found.starter] == [""]
-    assert (found.repeats, found.disagreed) == (2, 0)
+    assert (found.repeats, found.disagreed) == (4, 0)
     assert found.mutants_killed >= 1
     survivor = next(f for f in found.survivors if "drop-defer" in f.name)
     assert "mutants.toml has no reason" in survivor.wrong
@@ -169,3 +185,15 @@ def test_a_mutant_whose_outcome_is_known_is_not_run_again(lab: Lab) -> None:
     found = prove.prove(lab, ("mutants",), say=told.append)
     assert (found.mutants, told) == (known, [])
     assert (found.mutants_found, found.mutants_killed) == (len(known), len(known))
+
+
+@pytest.mark.system
+def test_a_repeated_run_is_not_run_again(lab: Lab) -> None:
+    """But for those that were stopped, which end as internal."""
+    kept = whole(lab)
+    kept.repeated[0].outcomes["2"] = "internal: stopped"
+    proof.save(lab, kept)
+    told: list[str] = []
+    found = prove.prove(lab, ("repeat",), repeat=2, say=told.append)
+    assert found == whole(lab)
+    assert told == ["  ✓ solution, seed 2: pass"]

@@ -37,7 +37,8 @@ def proved() -> Path:
     found.mistakes = [mistake("one"), mistake("two"), mistake("three", wrong="passed")]
     found.mutants = {f"main.go:{n}": f"{proof.KILLED}ends" for n in range(40)}
     found.survivors = [proof.Finding("survivor", note={"zh": "等价", "en": "the same"})]
-    found.repeats, found.disagreed = 20, 0
+    agreed = {str(seed): proof.AGREED for seed in range(1, 21)}
+    found.repeated = [proof.Repeated("solution", agreed, of=proof.program_hash(lab, "solution"))]
     return proof.save(lab, found)
 
 
