@@ -9,43 +9,12 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-# what graders and learners type; busybox has more
-APPLETS = (
-    *(
-        "awk",
-        "cat",
-        "chmod",
-        "cp",
-        "cut",
-        "dd",
-        "df",
-        "dmesg",
-        "echo",
-        "env",
-        "false",
-        "find",
-        "free",
-        "grep",
-    ),
-    *("head", "hostname", "id", "ip", "kill", "ln", "ls", "mkdir", "mkfifo", "mount", "mv", "nc", "netstat"),
-    *(
-        "poweroff",
-        "ps",
-        "pwd",
-        "rm",
-        "sed",
-        "seq",
-        "sh",
-        "sleep",
-        "sort",
-        "sync",
-        "tail",
-        "tee",
-        "test",
-        "top",
-    ),
-    *("touch", "tr", "true", "umount", "uname", "uniq", "wc", "wget", "xargs", "yes"),
-)
+# What graders and learners type; busybox has more. Not wget: it looks up names, at which a static program crashes.
+_APPLETS = """
+awk cat chmod cp cut dd df dmesg echo env false find free grep head hostname id ip kill ln ls mkdir mkfifo mount mv nc
+netstat poweroff ps pwd rm sed seq sh sleep sort sync tail tee test top touch tr true umount uname uniq wc xargs yes
+"""
+APPLETS = tuple(_APPLETS.split())
 _ALIGN = 4
 _TRAILER = "TRAILER!!!"
 

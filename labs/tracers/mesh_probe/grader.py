@@ -6,5 +6,5 @@ from labs.tracers.mesh_probe.grading import cidr, http2, life, old, page, resets
 MODULES = (page, http2, old, sliding, resets, rtt, tls, cidr, life)
 
 # Here and not where they are defined: those modules are imported once, this file whenever the lab is loaded.
-for id_, function in world.CHECKS.items():
+for id_, function in world.graded.checks.items():
     check(id_)(function)

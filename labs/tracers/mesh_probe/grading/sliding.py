@@ -67,13 +67,17 @@ def slides(world: World) -> None:
         tried=Text(f"{WINDOW} 秒之后再看 {ERRORS}", f"looked at {ERRORS} after {WINDOW} s"),
         expected=Text("离开窗口的不再导出", "what has left the window is not exported any more"),
         hint=lambda seen: Text(
-            f"还在：{seen}。窗口的长度来自 PROBE_WINDOW（这里是 {WINDOW}），抓取时按现在的时间计算。",
-            f"Still there: {seen}. The window's length is PROBE_WINDOW's, {WINDOW} here, and it is computed as of the "
-            "scrape.",
+            f"还在：{_left(seen)}。窗口的长度来自 PROBE_WINDOW（这里是 {WINDOW}），抓取时按现在的时间计算。",
+            f"Still there: {_left(seen)}. The window's length is PROBE_WINDOW's, {WINDOW} here, and it is computed as "
+            "of the scrape.",
         ),
         timeout=2 * LATE + 1,
         command=CURL,
     )
+
+
+def _left(errors: dict[str, int]) -> str:
+    return ", ".join(f"{place} ({count})" for place, count in errors.items() if count)
 
 
 def _both(world: World, *of: tuple[Server, int]) -> MeshPlan:

@@ -1,5 +1,4 @@
-"""What the checks of one machine share: its network, the last page, what the webhook got, and how traffic is "
-"compared."""
+"""What the checks of one machine share: its network, what one leaves for another, and how traffic is compared."""
 
 from __future__ import annotations
 
@@ -7,14 +6,12 @@ import random
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from functools import wraps
 
 from labs.harness import pace
-from labs.harness.checks import CheckFunction, Failed
+from labs.harness.checks import Failed
 from labs.harness.events import Text
-from labs.harness.exposition import Exposition
 from labs.harness.mesh import BINARY, DEVICE, MeshPlan, Server, Truth
-from labs.harness.tracer_lab import TracerLab
+from labs.harness.metered import Graded, MeteredWorld
 from labs.tracers.mesh_probe.grading.clues import clue
 from labs.tracers.mesh_probe.grading.ledger import (
     GAUGES,
@@ -34,8 +31,6 @@ WINDOW = 8
 COUNTED_WITHIN = 10.0
 START_WITHIN = 45.0
 
-CHECKS: dict[str, CheckFunction] = {}
-_worlds: dict[str, World] = {}
 Accept = Callable[[Series], bool]
 
 
@@ -60,8 +55,11 @@ class Seen:
 
 
 @dataclass
-class World:
-    lab: TracerLab
+class World(MeteredWorld):
+    falls = Text(
+        "窗口只属于 gauge；counter 记的是进程启动以来的全部。",
+        "The window is for the gauges; a counter has all since the process began.",
+    )
     network: Network = field(init=False)
     first: Seen | None = None
     shaken: Seen | None = None
@@ -74,7 +72,6 @@ class World:
     def __post_init__(self) -> None:
         self.lab.metrics = METRICS
         self.network = Network(self.lab.random)
-        self._last: Exposition | None = None
         self._servers: set[str] = set()
 
     @property
@@ -85,9 +82,12 @@ class World:
         self.ids += 1
         return self.ids
 
+    def restart(self) -> None:
+        self.start()
+
     def start(self) -> None:
         """Start the learner's program and wait for its metrics; raises Failed or NotInTime."""
-        self._last = None  # another process counts from zero
+        self.forget_page()
         env = {
             "PROBE_INTERFACE": DEVICE,
             "PROBE_CIDRS": self.network.cidrs,
@@ -96,25 +96,6 @@ class World:
             "PROBE_TLS_BINARY": BINARY,
         }
         self.lab.start(env, START_WITHIN)
-
-    def page(self) -> Exposition:
-        """The metrics now. Raises Failed when there are none, or not in the format, or when a counter fell."""
-        page = self.lab.scrape()
-        last, self._last = self._last, page
-        fallen = page.fallen(last) if last is not None else []
-        if fallen:
-            rows = "\n".join(fallen[:6])
-            raise Failed(
-                tried=Text("先后抓取两次", "scraped twice, one after the other"),
-                saw=Text(f"变小或消失了：\n{rows}", f"fell or went away:\n{rows}"),
-                expected=Text("counter 从不减小", "no counter ever falls"),
-                hint=Text(
-                    "窗口只属于 gauge；counter 记的是进程启动以来的全部。",
-                    "The window is for the gauges; a counter has all since the process began.",
-                ),
-                command=CURL,
-            )
-        return page
 
     def uptime(self) -> float:
         """Seconds of the guest's clock."""
@@ -186,43 +167,4 @@ def _best(best: Counts, now: Counts, wanted: Counts) -> Counts:
     return Counts({key: wanted[key] if met[key] else max(best[key], now[key]) for key in gauges})
 
 
-def world_of(lab: TracerLab) -> World:
-    found = _worlds.get(lab.kernel)
-    if found is None or found.lab is not lab:
-        found = _worlds[lab.kernel] = World(lab)
-    return found
-
-
-def graded(id_: str, *, running: bool = True) -> Callable[[Callable[[World], None]], CheckFunction]:
-    """A check; with `running`, one that begins with a running probe, which is started anew if it ended.
-
-    When it fails and the process is gone, that is what the learner is told first.
-    """
-
-    def remember(function: Callable[[World], None]) -> CheckFunction:
-        @wraps(function)
-        def run(lab: TracerLab) -> None:
-            world = world_of(lab)
-            if running and not lab.operator.running:
-                world.start()
-            try:
-                function(world)
-            except Failed as failed:
-                raise _with_exit(lab, failed, running) from None
-
-        CHECKS[id_] = run
-        return run
-
-    return remember
-
-
-def _with_exit(lab: TracerLab, failed: Failed, running: bool) -> Failed:
-    if not running or lab.operator.running:
-        return failed
-    zh, en = lab.operator.wait_exit(1.0).describe()
-    last = lab.operator.log_tail(6)[-1200:]
-    failed.hint = Text(
-        f"你的进程已经结束（{zh}），最后的输出：\n{last}",
-        f"Your process has ended ({en}). Its last words:\n{last}",
-    )
-    return failed
+graded = Graded(World)
