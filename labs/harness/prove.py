@@ -111,7 +111,7 @@ class _Prover:
         saving = threading.Lock()
 
         def run(mutant: Mutant) -> None:
-            judged = self._judge(mutant.apply(base), _TO_FIRST_FAILURE)
+            judged = self._mutant(mutant.apply(base))
             with saving:
                 self._note(found, mutant, judged)
                 if keep:
@@ -177,6 +177,15 @@ class _Prover:
         of = proof.program_hash(self.lab, f"mistakes/{mistake.name}")
         return replace(told, note=mistake.why.json() | {"catches": mistake.catches}, of=of)
 
+    def _mutant(self, changed: Submission) -> Judged:
+        """On the lab's first kernel alone. Only what passes there has to meet the others."""
+        if len(self.lab.kernels) > 1:
+            first = replace(self.lab, kernels=self.lab.kernels[:1])
+            judged = self._judge(changed, _TO_FIRST_FAILURE, lab=first)
+            if judged.verdict.verdict != "pass":
+                return judged
+        return self._judge(changed, _TO_FIRST_FAILURE)
+
     def _note(self, found: Proof, mutant: Mutant, judged: Judged) -> None:
         verdict = judged.verdict
         if verdict.verdict == "internal":
@@ -190,11 +199,13 @@ class _Prover:
         self.say(f"  {'✗' if wrong else '✓'} {name} ({judged.verdict.seconds:.1f} s) {wrong}")
         return Finding(name, wrong, judged.verdict.seconds, of=proof.program_hash(self.lab, name))
 
-    def _judge(self, submission: Submission, options: engine.Options, seed: int = 1) -> Judged:
+    def _judge(
+        self, submission: Submission, options: engine.Options, seed: int = 1, lab: Lab | None = None
+    ) -> Judged:
         """`internal` is tried again, as the site does."""
         for _ in range(_INTERNAL_TRIES):
             events: list[Event] = []
-            verdict = engine.grade(self.lab, submission, events.append, self.cancel, seed, options)
+            verdict = engine.grade(lab or self.lab, submission, events.append, self.cancel, seed, options)
             if verdict.verdict != "internal":
                 break
         compiled = any(e["type"] == "state" and e["state"] == "grading" for e in events)

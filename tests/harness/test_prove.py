@@ -197,3 +197,26 @@ def test_a_repeated_run_is_not_run_again(lab: Lab) -> None:
     found = prove.prove(lab, ("repeat",), repeat=2, say=told.append)
     assert found == whole(lab)
     assert told == ["  ✓ solution, seed 2: pass"]
+
+
+@pytest.mark.parametrize(
+    ("on_the_first", "asked"), [("fail", [("6.1",)]), ("pass", [("6.1",), ("6.1", "6.12")])]
+)
+def test_a_mutant_that_one_kernel_kills_meets_no_other(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, on_the_first: Word, asked: list[tuple[str, ...]]
+) -> None:
+    kernels: list[tuple[str, ...]] = []
+
+    def grade(lab: Lab, *_: object) -> Verdict:
+        kernels.append(lab.kernels)
+        return verdict(on_the_first, speaks="passed", ends="passed" if on_the_first == "pass" else "failed")
+
+    monkeypatch.setattr(prove.engine, "grade", grade)
+    monkeypatch.setattr(mutants, "find", lambda folder: mutants_of(folder))
+    prove.prove(dataclasses.replace(lab, kernels=("6.1", "6.12")), ("mutants",))
+    assert kernels == asked
+
+
+def mutants_of(folder: Path) -> list[mutants.Mutant]:
+    assert (folder / "main.go").is_file()
+    return [mutants.Mutant("main.go:1", "main.go", 1, "drop", 0, 1, "", "p")]
