@@ -51,7 +51,7 @@ def _has_trie(world: World) -> None:
         saw=Text(text, text),
         expected=Text("一个 LPM_TRIE 类型的 map", "a map of type LPM_TRIE"),
         hint=Text(
-            "网段放在内核的 trie 里，过滤在拷贝之前。",
+            "网段要放在内核的 trie 里，在拷贝之前就过滤。",
             "The networks belong in a trie in the kernel, before the copy.",
         ),
         command="bpftool map",
@@ -81,7 +81,7 @@ def cost(world: World) -> None:
             ),
             expected=Text("至多四分之一", "a quarter of it at most"),
             hint=Text(
-                "包被拷贝到用户态之后才丢弃，拷贝的钱已经花了：让 socket 过滤器对它们返回 0。",
+                "包拷贝到用户态之后才丢弃，拷贝的开销已经付了：让 socket filter 对它们返回 0。",
                 "What is thrown away after the copy has been paid for: have the socket filter return 0 for it.",
             ),
             command="cat /sys/fs/cgroup/…/cpu.stat",
@@ -97,7 +97,7 @@ def _measure(world: World, server: Server) -> float:
         world.lab.eventually(
             lambda: world.page().value(RESPONSES, dst=place),
             want=lambda seen: seen >= wanted,
-            tried=Text(f"{wanted} 个大的应答", f"{wanted} large responses"),
+            tried=Text(f"{wanted} 个大的响应", f"{wanted} large responses"),
             expected=Text("全部计到", "all are counted"),
             hint=lambda seen: Text(f"计到 {seen:g} 个。", f"{seen:g} were counted."),
             command=CURL,

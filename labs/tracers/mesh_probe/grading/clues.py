@@ -77,8 +77,8 @@ def _old(wrong: Wrong, seen: Seen) -> Text | None:
     if not lacking:
         return None
     return Text(
-        f"到 {lacking[0][1]} 的连接在探针启动之前就有了：没有看到它的 SYN，HPACK 表也就不完整。计入 midstream，"
-        "不要解码。",
+        f"到 {lacking[0][1]} 的连接在探针启动之前就有了：没有看到它的 SYN，也就不知道 HPACK 表里有什么。"
+        "计入 midstream，不要解码。",
         f"The connection to {lacking[0][1]} stood before the probe: its SYN was not seen, so its HPACK table is not "
         "known. Count it as midstream, and decode nothing of it.",
     )
@@ -113,10 +113,10 @@ def _statuses(wrong: Wrong, seen: Seen) -> Text | None:
     if lacks is None:
         return None
     return Text(
-        f"所有应答都计到了，但 status={lacks[2]} 缺少：静态表里只有 200、204、206、304、400、404、500，"
+        f"所有响应都计到了，但少了 status={lacks[2]}：静态表里只有 200、204、206、304、400、404、500，"
         "其余第一次是字面值，之后是动态表的引用。",
-        f"Every response was counted, but status={lacks[2]} lacks. The static table has 200, 204, 206, 304, "
-        "400, 404 and "
+        f"Every response was counted, but status={lacks[2]} is missing. The static table has 200, 204, 206, "
+        "304, 400, 404 and "
         "500 only; others are literal once, and then references to the dynamic table.",
     )
 
@@ -129,7 +129,7 @@ def _grpc(wrong: Wrong, seen: Seen) -> Text | None:
     if not off:
         return None
     return Text(
-        "gRPC 的错误在 trailers 的 grpc-status 里，:status 是 200；trailers 也是 HEADERS 帧，但不是应答。",
+        "gRPC 的错误在 trailers 的 grpc-status 里，:status 是 200；trailers 也是 HEADERS 帧，但不是响应。",
         "An error of gRPC is in its trailers' grpc-status, and :status is 200. Trailers are HEADERS too, but "
         "no response.",
     )
@@ -142,14 +142,14 @@ def _tls(wrong: Wrong, seen: Seen) -> Text | None:
             return Text(
                 f"{series[1]} 上 version={series[2]}、reason={series[3]} 的失败少了 {want - count} 次。"
                 "记录的类型在第一个字节，告警是 21，它的第二个字节是编号。",
-                f"{want - count} failures of version={series[2]}, reason={series[3]} at {series[1]} lack. A "
+                f"{want - count} failures of version={series[2]}, reason={series[3]} at {series[1]} are missing. A "
                 "record's type "
                 "is its first byte; an alert is 21, and its second byte the number.",
             )
         if series[0] == ledger.ALERTS and count < want:
             return Text(
                 f"alert={series[1]} 少了 {want - count} 次：Go 用寄存器传参，第二个参数在 BX，取最低一个字节。",
-                f"{want - count} of alert={series[1]} lack: Go passes arguments in registers, the second one "
+                f"{want - count} of alert={series[1]} are missing: Go passes arguments in registers, the second one "
                 "in BX, of which "
                 "the lowest byte counts.",
             )

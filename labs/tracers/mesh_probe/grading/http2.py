@@ -38,7 +38,7 @@ def responses(world: World) -> None:
         seen,
         tried=Text("几个连接上交错的流", "streams interleaved on several connections"),
         expected=Text(
-            f"{RESPONSES} 按 dst 等于应答数", f"{RESPONSES} of each dst is the number of its responses"
+            f"{RESPONSES} 按 dst 等于响应数", f"{RESPONSES} of each dst is the number of its responses"
         ),
         accept=_of(seen, "h2c", metrics=(RESPONSES, UNDECODABLE)),
     )
@@ -50,7 +50,7 @@ def errors(world: World) -> None:
     world.lab.step("按状态码比较 5xx", "compare the 5xx by status")
     world.judge(
         seen,
-        tried=Text("同一个状态码重复出现的应答", "responses whose status comes again and again"),
+        tried=Text("同一个状态码重复出现的响应", "responses whose status comes again and again"),
         expected=Text(
             f"{ERRORS} 有窗口内每个状态码的个数", f"{ERRORS} has the number of each status in the window"
         ),
@@ -72,7 +72,7 @@ def frames(world: World) -> None:
             "头部分成 HEADERS 和 CONTINUATION，帧跨过包的边界",
             "header blocks in HEADERS and CONTINUATION, frames across packets",
         ),
-        expected=Text("每个应答都解码，没有连接被放弃", "each response is decoded, no connection given up"),
+        expected=Text("每个响应都解码，没有连接被放弃", "each response is decoded, no connection given up"),
     )
 
 
@@ -88,7 +88,7 @@ def disorder(world: World) -> None:
             "segments that were sent again after a loss, and segments out of order",
         ),
         expected=Text(
-            "按序号排好之后每个应答都解码，没有连接被放弃",
+            "按序号排好之后每个响应都解码，没有连接被放弃",
             "put in order by their numbers, each response is decoded and no connection given up",
         ),
     )
@@ -100,7 +100,7 @@ def nginx(world: World) -> None:
     world.lab.step("看 nginx 的应答", "look at what nginx answered")
     world.judge(
         seen,
-        tried=Text("nginx 的应答：它从不使用动态表", "nginx, which never uses the dynamic table"),
+        tried=Text("nginx 的响应：它从不使用动态表", "nginx, which never uses the dynamic table"),
         expected=Text("计数与 Go 的服务器一样精确", "counts as exact as those of Go's server"),
         accept=_of(seen, "nginx_h2c", metrics=(RESPONSES, ERRORS, UNDECODABLE)),
     )
@@ -115,6 +115,6 @@ def grpc(world: World) -> None:
         tried=Text(
             "gRPC 调用，一部分的 grpc-status 不是 0", "calls of gRPC, some with a grpc-status other than 0"
         ),
-        expected=Text("每次调用一个应答，没有 5xx", "one response for each call, and no 5xx"),
+        expected=Text("每次调用一个响应，没有 5xx", "one response for each call, and no 5xx"),
         accept=_of(seen, "grpc", metrics=(RESPONSES, ERRORS, UNDECODABLE)),
     )

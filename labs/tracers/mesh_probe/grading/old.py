@@ -38,7 +38,7 @@ def before(world: World) -> None:
     world.judge(
         seen,
         tried=Text(
-            "旧连接上的应答引用探针没有见过的表项",
+            "旧连接上的响应引用探针没有见过的表项",
             "responses on old connections, which refer to entries that the probe never saw",
         ),
         expected=Text(

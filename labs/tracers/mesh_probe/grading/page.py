@@ -98,7 +98,7 @@ def _check(page: Exposition, kind: str) -> None:
                     Text(f"标签恰好是 {'、'.join(wanted)}", f"the labels are exactly {', '.join(wanted)}"),
                     Text(
                         "多一个标签就多一维序列，少一个就无法区分。",
-                        "A label more is a dimension more of series; one less tells nothing apart.",
+                        "One label more multiplies the series; with one less, things cannot be told apart.",
                     ),
                 )
             if "dst" in labels and not re.fullmatch(r"[\d.]+:\d+", labels["dst"]):

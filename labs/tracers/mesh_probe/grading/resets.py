@@ -63,7 +63,7 @@ def resets(world: World) -> None:
         expected=Text("不调用 webhook", "no call of the webhook"),
         hint=Text(
             "客户端取消（CANCEL）是日常，不算失败的流；失败的流要有 3 条，并且属于同一个 dst。",
-            "That a client cancels is everyday life and makes no failed stream; of those there have to be 3, "
+            "A client's CANCEL is everyday life and makes no failed stream; it takes 3 streams that failed, "
             "of one dst.",
         ),
     )

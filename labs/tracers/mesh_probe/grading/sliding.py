@@ -28,7 +28,7 @@ def threshold(world: World) -> None:
         world.run(few),
         tried=Text("四个 503", "four responses of 503"),
         expected=Text(
-            f"应答计到了，{ERRORS} 里没有这个 dst",
+            f"响应计到了，{ERRORS} 里没有这个 dst",
             f"they are counted as responses, and {ERRORS} has no such dst",
         ),
     )

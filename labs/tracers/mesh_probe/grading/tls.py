@@ -29,7 +29,7 @@ def tls12(world: World) -> None:
         tried=Text("好的和失败的握手", "handshakes, good and failed ones"),
         expected=Text(
             f"{FAILURES} 有线路上可见的失败，每次握手一次",
-            f"{FAILURES} has what fails visibly, once for each handshake",
+            f"{FAILURES} has the failures that the wire shows, one for each handshake",
         ),
         accept=lambda series: series[0] in (FAILURES, UNDECODABLE),
     )
