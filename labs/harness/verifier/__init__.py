@@ -81,7 +81,7 @@ def describe(refusal: Refusal) -> Text:
     rows += [f"  {name} = {value}" for name, value in refusal.registers]
     detail = "\n".join(rows)
     return Text(
-        f"{where}{refusal.text.zh}（内核校验器拒绝加载）\n{detail}",
+        f"{where}{refusal.text.zh}（内核 verifier 拒绝加载）\n{detail}",
         f"{where}{refusal.text.en} (the kernel's verifier refused it)\n{detail}",
     )
 
@@ -89,9 +89,9 @@ def describe(refusal: Refusal) -> Text:
 _OTHER = Reason(
     "other",
     "",
-    Text("内核校验器拒绝了这个程序", "the kernel's verifier refused this program"),
+    Text("内核 verifier 拒绝了这个程序", "the kernel's verifier refused this program"),
     Text(
-        "看日志最后几行：校验器拒绝之前看到的指令和寄存器状态，就是它不能接受的那一步。",
+        "看日志最后几行：verifier 拒绝之前看到的指令和寄存器状态，就是它不能接受的那一步。",
         "Read the last lines of the log: the instruction and the registers before the refusal are the "
         "step that the verifier could not accept.",
     ),

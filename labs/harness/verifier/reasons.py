@@ -31,7 +31,7 @@ REASONS = (
         Text("指针可能为空，没有先检查就使用", "a pointer that may be null is used without a check"),
         Text(
             "bpf_map_lookup_elem 和 bpf_ringbuf_reserve 可能返回空指针。使用之前写 if (!p) return 0;，"
-            "校验器在这之后才把它当作有效指针。",
+            "verifier 在这之后才把它当作有效指针。",
             "bpf_map_lookup_elem and bpf_ringbuf_reserve may return null. Write if (!p) return 0; before the "
             "use: only behind that does the verifier take it for a valid pointer.",
         ),
@@ -41,7 +41,7 @@ REASONS = (
         r"R\d+ invalid mem access '(?:scalar|inv|fp|map_ptr)'",
         Text("把一个普通数值当作指针来读写", "a plain number is used as a pointer"),
         Text(
-            "从内核结构里读出的地址，以及做过运算的指针，在校验器看来只是数值。用 BPF_CORE_READ 或 "
+            "从内核结构里读出的地址，以及做过运算的指针，在 verifier 看来只是数值。用 BPF_CORE_READ 或 "
             "bpf_probe_read_kernel 读取它指向的内容；用户态地址用 bpf_probe_read_user。",
             "An address that was read out of a kernel structure, or a pointer after arithmetic, is a mere number to "
             "the verifier. Read what it points to with BPF_CORE_READ or bpf_probe_read_kernel; an address of "
@@ -65,7 +65,7 @@ REASONS = (
         r"|math between \w+ pointer and register with unbounded|value -?\d+ makes \w+ pointer be out of bounds",
         Text("长度或下标没有上下界", "a length or an index has no bounds"),
         Text(
-            "校验器不知道这个变量有多大。用无符号类型，并在使用之前限制它：if (n > sizeof(buf)) n = sizeof(buf); "
+            "verifier 不知道这个变量有多大。用无符号类型，并在使用之前限制它：if (n > sizeof(buf)) n = sizeof(buf); "
             "或 n &= sizeof(buf) - 1（大小为 2 的幂时）。",
             "The verifier does not know how large this variable may get. Use an unsigned type and bound it before the "
             "use: if (n > sizeof(buf)) n = sizeof(buf); or n &= sizeof(buf) - 1 for a power of two.",
@@ -77,7 +77,7 @@ REASONS = (
         r"|R\d+ unbounded memory access, make sure to bounds check",
         Text("访问超出了 map 值或缓冲区的范围", "an access goes beyond the map's value or the buffer"),
         Text(
-            "校验器按最坏的下标计算：偏移 + 大小必须不超过值的大小（日志里的 value_size 或 mem_size）。"
+            "verifier 按最坏的下标计算：偏移 + 大小必须不超过值的大小（日志里的 value_size 或 mem_size）。"
             "先检查下标，再做访问，并且两处用同一个变量。",
             "The verifier counts with the worst index: offset + size must stay within the value (value_size or "
             "mem_size in the log). Check the index first, then access with the same variable.",
@@ -115,7 +115,7 @@ REASONS = (
         "endless",
         r"infinite loop detected at insn (?P<insn>\d{1,9})|back-edge from insn \d+ to (?P<to>\d{1,9})"
         r"|BPF program is too large|is too complex|too many (?:instructions|states)|jumps is too complex",
-        Text("校验器不能确认循环会结束，或者程序太大", "the verifier cannot see that it ends, or it is too large"),
+        Text("verifier 不能确认循环会结束，或者程序太大", "the verifier cannot see that it ends, or it is too large"),
         Text(
             "循环次数要有编译时可见的上限：for (int i = 0; i < 16; i++)，或者用 bpf_loop。"
             "循环变量如果同时是 map 的键（&i），它就在栈上，旧内核跟踪不到它的值：在循环里复制一份当键。"

@@ -95,8 +95,8 @@ def await_call(world: World, before: int, kind: str, place: str, *, tried: Text,
             return Text(f"来的是：{others}。", f"What came: {others}.")
         return Text(
             f"条件成立的那一刻就调用，不要等窗口结束，也不要等下一次抓取。PROBE_WEBHOOK 是 {WEBHOOK}。",
-            "Call the moment the condition holds; wait neither for the window's end nor for a scrape. PROBE_WEBHOOK is "
-            f"{WEBHOOK}.",
+            "Call the moment the condition holds; wait neither for the window's end nor for a scrape. PROBE_WEBHOOK "
+            f"is {WEBHOOK}.",
         )
 
     found = world.lab.eventually(

@@ -115,9 +115,8 @@ def _statuses(wrong: Wrong, seen: Seen) -> Text | None:
     return Text(
         f"所有响应都计到了，但少了 status={lacks[2]}：静态表里只有 200、204、206、304、400、404、500，"
         "其余第一次是字面值，之后是动态表的引用。",
-        f"Every response was counted, but status={lacks[2]} is missing. The static table has 200, 204, 206, "
-        "304, 400, 404 and "
-        "500 only; others are literal once, and then references to the dynamic table.",
+        f"Every response was counted, but status={lacks[2]} is missing. The static table has 200, 204, 206, 304, 400, "
+        "404 and 500 only; others are literal once, and then references to the dynamic table.",
     )
 
 
@@ -130,8 +129,8 @@ def _grpc(wrong: Wrong, seen: Seen) -> Text | None:
         return None
     return Text(
         "gRPC 的错误在 trailers 的 grpc-status 里，:status 是 200；trailers 也是 HEADERS 帧，但不是响应。",
-        "An error of gRPC is in its trailers' grpc-status, and :status is 200. Trailers are HEADERS too, but "
-        "no response.",
+        "An error of gRPC is in its trailers' grpc-status, and :status is 200. Trailers are HEADERS too, but no "
+        "response.",
     )
 
 
@@ -143,22 +142,19 @@ def _tls(wrong: Wrong, seen: Seen) -> Text | None:
                 f"{series[1]} 上 version={series[2]}、reason={series[3]} 的失败少了 {want - count} 次。"
                 "记录的类型在第一个字节，告警是 21，它的第二个字节是编号。",
                 f"{want - count} failures of version={series[2]}, reason={series[3]} at {series[1]} are missing. A "
-                "record's type "
-                "is its first byte; an alert is 21, and its second byte the number.",
+                "record's type is its first byte; an alert is 21, and its second byte the number.",
             )
         if series[0] == ledger.ALERTS and count < want:
             return Text(
                 f"alert={series[1]} 少了 {want - count} 次：Go 用寄存器传参，第二个参数在 BX，取最低一个字节。",
-                f"{want - count} of alert={series[1]} are missing: Go passes arguments in registers, the second one "
-                "in BX, of which "
-                "the lowest byte counts.",
+                f"{want - count} of alert={series[1]} are missing: Go passes arguments in registers, the second one in "
+                "BX, of which the lowest byte counts.",
             )
         if series[0] in (ledger.FAILURES, ledger.ALERTS):
             return Text(
                 f"{ledger.name(series)} 多了 {count - want} 次：正常的结束（close_notify）和成功的握手都不算。",
-                f"{ledger.name(series)} has {count - want} too many: an orderly end (close_notify) and a "
-                "handshake that "
-                "succeeds do not count.",
+                f"{ledger.name(series)} has {count - want} too many: an orderly end (close_notify) and a handshake "
+                "that succeeds do not count.",
             )
     return None
 

@@ -14,7 +14,7 @@ def first(world: World) -> Seen:
         plan = plans.first(world)
         count = len(plan.truth().replies)
         world.lab.step(
-            f"Go、nginx 和 gRPC 的服务器给出 {count} 个应答",
+            f"Go、nginx 和 gRPC 的服务器给出 {count} 个响应",
             f"servers of Go, nginx and gRPC give {count} responses",
         )
         world.first = world.run(plan)
@@ -97,7 +97,7 @@ def disorder(world: World) -> None:
 @graded("nginx")
 def nginx(world: World) -> None:
     seen = first(world)
-    world.lab.step("看 nginx 的应答", "look at what nginx answered")
+    world.lab.step("看 nginx 的响应", "look at what nginx answered")
     world.judge(
         seen,
         tried=Text("nginx 的响应：它从不使用动态表", "nginx, which never uses the dynamic table"),

@@ -46,8 +46,7 @@ def serves(world: World) -> None:
             hint=Text(
                 "没有发生过的也要是 0：对每个 result 先调用一次 WithLabelValues。starter 的 registry 里还什么都没有。",
                 "What never happened is 0: call WithLabelValues once for each result. There is nothing in the "
-                "starter's "
-                "registry yet.",
+                "starter's registry yet.",
             ),
             command=CURL,
         )

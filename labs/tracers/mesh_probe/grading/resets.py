@@ -63,8 +63,8 @@ def resets(world: World) -> None:
         expected=Text("不调用 webhook", "no call of the webhook"),
         hint=Text(
             "客户端取消（CANCEL）是日常，不算失败的流；失败的流要有 3 条，并且属于同一个 dst。",
-            "A client's CANCEL is everyday life and makes no failed stream; it takes 3 streams that failed, "
-            "of one dst.",
+            "A client's CANCEL is everyday life and makes no failed stream; it takes 3 streams that failed, of one "
+            "dst.",
         ),
     )
 
@@ -98,9 +98,8 @@ def webhook(world: World) -> None:
             expected=Text(f"{AT_ONCE:g} 秒之内，value 是 3", f"within {AT_ONCE:g} s, with a value of 3"),
             hint=Text(
                 "value 是窗口内被重置的不同的流的数目；流的编号只在一个连接之内唯一。",
-                "value is the number of different streams reset within the window; a stream's number is unique "
-                "within its "
-                "connection only.",
+                "value is the number of different streams reset within the window; a stream's number is unique within "
+                "its connection only.",
             ),
         )
     lab.step("再重置三条：原因还是同一个", "three more are reset: the cause is still the same")

@@ -73,16 +73,14 @@ def _p99_hint(seconds: float) -> Text:
     if seconds > MOST_P99:
         return Text(
             f"看到 {seconds:g} 秒。srtt_us 是平滑值的八倍：右移 3 位才是微秒，再除以一百万才是秒。",
-            f"Seen: {seconds:g} s. srtt_us is eight times the smoothed value: shift by 3 for microseconds, and "
-            "divide by a "
-            "million for seconds.",
+            f"Seen: {seconds:g} s. srtt_us is eight times the smoothed value: shift by 3 for microseconds, and divide "
+            "by a million for seconds.",
         )
     if not seconds:
         return Text(
             "还没有这个序列：到这个 dst 的每个 TCP 连接都要取样，不论它说什么协议，客户端或服务器的 socket 都可以。",
             "There is no such series yet: sample every TCP connection to that dst, whatever it speaks, at the "
-            "client's or "
-            "the server's socket.",
+            "client's or the server's socket.",
         )
     return Text(
         f"看到 {seconds:g} 秒：比真实的往返还短。单位是秒，取的是第 99 百分位吗？",
