@@ -13,7 +13,7 @@ import json
 import signal
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -33,6 +33,7 @@ REFERENCE = "reference"
 MAX_SECONDS = 300.0
 _OUTPUT_BYTES = 16 * MIB
 _RUN_BYTES = 64 << 10
+_MOST_PINS, _PIN_LETTERS = 200, 500
 _BODY_BYTES = 512 << 10  # the line that carries it to the grader holds 1 MiB
 _POLL_SECONDS = 1.0
 _PING_SECONDS = 15.0
@@ -240,7 +241,10 @@ def _http(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
 
 
 def _bpf(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
-    return Answer(asdict(client.bpf(timeout)))
+    """The pins are the learner's to name and to number: the first of them, and of each so much, tell enough."""
+    objects = client.bpf(timeout)
+    pins = tuple(pin[:_PIN_LETTERS] for pin in objects.pins[:_MOST_PINS])
+    return Answer(asdict(replace(objects, pins=pins)))
 
 
 def _bpf_stats(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:

@@ -17,6 +17,7 @@ from labs.harness.manifest import Lab
 from sandboxes.interface import Handle, Progress, Spec, Unavailable
 from sandboxes.paths import run_dir
 from sandboxes.pool import client
+from sandboxes.pool.client import GivingUp
 
 _LOOK_SECONDS = 1.0
 _FALL_SECONDS = 2.0  # a process that ended is known to its keeper by then
@@ -51,6 +52,7 @@ class Leasing:
         self._handles: dict[str, Handle] = {}
         self._error: BaseException | None = None
         self._have, self._release = threading.Event(), threading.Event()
+        self._giving_up = GivingUp()
         self._begun = self._queued_until = self._leased = time.monotonic()
         self._announced = False
         # not a daemon: a process that ends meanwhile still waits until a sandbox of its own is gone
@@ -67,8 +69,9 @@ class Leasing:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._release.set()
+        self._giving_up.set()
         if self._have.is_set() and self._thread.ident:
-            self._thread.join()  # a sandbox in use is gone when the run is; one still queued goes by itself
+            self._thread.join()  # a sandbox in use is gone when the run is; one that still starts goes by itself
 
     def done(self, timeout: float) -> bool:
         return self._have.wait(timeout)
@@ -138,7 +141,8 @@ class Leasing:
             with contextlib.ExitStack() as held:
                 with _alone(self._release) if len(specs) > 1 else contextlib.nullcontext():
                     for kernel, spec in specs.items():
-                        leased = client.lease(spec, self._on_queue, partial(self._on_progress, kernel))
+                        told = partial(self._on_progress, kernel)
+                        leased = client.lease(spec, self._on_queue, told, self._giving_up)
                         self._handles[kernel] = held.enter_context(leased)
                 self._leased = time.monotonic()
                 self._have.set()

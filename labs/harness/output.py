@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from labs.harness.sanitize import Lines
 
 _BATCH_SECONDS = 0.05
 _BATCH_LINES = 200
+_BATCH_BYTES = 256 * 1024  # of JSON, in which a byte of the program's may take six
 
 OnLines = Callable[[list[dict[str, Any]]], None]
 
@@ -72,7 +74,22 @@ class Batches:
             lines, self._waiting = self._waiting, []
             cut = self._lines.cut and not self._told_cut
             self._told_cut = self._told_cut or cut
-        for start in range(0, len(lines), _BATCH_LINES):
-            self._on_lines(lines[start : start + _BATCH_LINES])
+        for batch in _in_batches(lines):
+            self._on_lines(batch)
         if cut:
             self._on_cut()
+
+
+def _in_batches(lines: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """In order, each small enough for one message."""
+    batch: list[dict[str, Any]] = []
+    size = 0
+    for line in lines:
+        more = len(json.dumps(line, ensure_ascii=False).encode("utf-8", "replace"))
+        if batch and (len(batch) == _BATCH_LINES or size + more > _BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(line)
+        size += more
+    if batch:
+        yield batch

@@ -87,6 +87,7 @@ class Session:
         self._changed = changed
         self._program = Path()
         self._process: jail.Process | None = None
+        self._ended: Completed | None = None
         self.outcome: Outcome | None = None
 
     def start(self) -> None:
@@ -178,6 +179,7 @@ class Session:
         try:
             while line := self._inbox.get():
                 self._handle(decode(line, FROM_GRADER))
+            self._ended_early()
         except BrokenProtocol as error:
             self._break(f"the grader broke the protocol: {error}")
         except Exception:  # noqa: BLE001  also a sink that fails: the run must end, not wait for its deadline
@@ -249,7 +251,14 @@ class Session:
             raise BrokenProtocol(f"{message['do']}: {wrong!r}") from wrong
         except GuestLost as gone:
             lost = gone.lost.text.json()
-        self._send("answer", id=message["id"], error=error[:2000], lost=lost, **answer.json())
+        self._answer(message["id"], answer, error, lost)
+
+    def _answer(self, id_: int, answer: Answer, error: str, lost: dict[str, str]) -> None:
+        """What a guest answers is as long as the learner's program makes it."""
+        try:
+            self._send("answer", id=id_, error=error[:2000], lost=lost, **answer.json())
+        except BrokenProtocol as too_long:
+            self._send("answer", id=id_, error=str(too_long), lost={}, **Answer({}).json())
 
     def _machine(self) -> Guest:
         """Raises KeyError for a lab without machines."""
@@ -280,13 +289,14 @@ class Session:
     def _await_end(self) -> None:
         assert self._process is not None
         try:
-            result = self._process.wait()
+            self._ended = self._process.wait()
         except StartFailed as error:
             self._break(f"{error}\n{error.log}")
-            return
-        # what it sent last is still being handled
-        with self._changed:
-            self._changed.wait_for(lambda: self.outcome is not None, 2.0)
+        self._inbox.put(b"")  # behind all that it sent, which is handled first, however long that takes
+
+    def _ended_early(self) -> None:
+        """It is gone and all that it sent was handled. No outcome by now: it did not get to its end."""
+        result = self._ended
         code = result.exit_code if result else None
         stopped = result.stopped_by if result else ""
         # all that it holds of any size is what the learner's program had the API server store

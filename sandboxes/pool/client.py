@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +13,40 @@ from sandboxes.pool import messages
 from sandboxes.providers import provider
 
 OnQueue = Callable[[int], None]
+
+
+class GivingUp:
+    """Ends the wait for a sandbox from another thread: set() hangs up, and the pool gives the place to the next."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connection: socket.socket | None = None
+        self.is_set = False
+
+    def set(self) -> None:
+        with self._lock:
+            self.is_set = True
+            self._hang_up()
+
+    @contextlib.contextmanager
+    def ends(self, connection: socket.socket) -> Iterator[None]:
+        """What is read from `connection` within the block ends when this is set."""
+        self._watch(connection)
+        try:
+            yield
+        finally:
+            self._watch(None)
+
+    def _watch(self, connection: socket.socket | None) -> None:
+        with self._lock:
+            self._connection = connection
+            if self.is_set:
+                self._hang_up()
+
+    def _hang_up(self) -> None:
+        if self._connection is not None:
+            with contextlib.suppress(OSError):
+                self._connection.shutdown(socket.SHUT_RDWR)
 
 
 _own: dict[str, Sandbox] = {}  # started here, because there was no daemon
@@ -29,12 +64,15 @@ def _connect() -> socket.socket | None:
 
 @contextlib.contextmanager
 def lease(
-    spec: Spec, on_queue: OnQueue = lambda position: None, on_progress: Report = lambda progress: None
+    spec: Spec,
+    on_queue: OnQueue = lambda position: None,
+    on_progress: Report = lambda progress: None,
+    giving_up: GivingUp | None = None,
 ) -> Iterator[Handle]:
     """The handle of a sandbox that is this caller's alone until the block ends.
 
     `on_queue` hears the position in the queue while it is full (1 is next). Raises Unavailable when this
-    machine cannot serve the kind, StartFailed when it did not come up.
+    machine cannot serve the kind or `giving_up` was set, StartFailed when it did not come up.
     """
     connection = _connect()
     if connection is None:
@@ -46,21 +84,29 @@ def lease(
             del _own[sandbox.handle.id]
             sandbox.close()
         return
+    giving_up = giving_up or GivingUp()
     with connection:
+        with giving_up.ends(connection):
+            handle = _await(connection, spec, on_queue, on_progress, giving_up)
+        yield handle
+
+
+def _await(
+    connection: socket.socket, spec: Spec, on_queue: OnQueue, on_progress: Report, giving_up: GivingUp
+) -> Handle:
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # who hung up hears nothing
         messages.send(connection, lease=messages.spec_json(spec))
-        yield _await(connection, on_queue, on_progress)
-
-
-def _await(connection: socket.socket, on_queue: OnQueue, on_progress: Report) -> Handle:
-    for message in messages.receive(connection):
-        if "queued" in message:
-            on_queue(message["queued"])
-        elif "progress" in message:
-            on_progress(Progress(**message["progress"]))
-        elif "leased" in message:
-            return messages.read_handle(message["leased"])
-        elif "error" in message:
-            raise (Unavailable if message.get("unavailable") else StartFailed)(message["error"])
+        for message in messages.receive(connection):
+            if "queued" in message:
+                on_queue(message["queued"])
+            elif "progress" in message:
+                on_progress(Progress(**message["progress"]))
+            elif "leased" in message:
+                return messages.read_handle(message["leased"])
+            elif "error" in message:
+                raise (Unavailable if message.get("unavailable") else StartFailed)(message["error"])
+    if giving_up.is_set:
+        raise Unavailable("the wait for a sandbox was given up")
     raise StartFailed("the pool ended before it gave a sandbox")
 
 

@@ -233,6 +233,28 @@ def test_a_log_that_cannot_be_written_ends_the_run_at_once() -> None:
     assert time.monotonic() - begun < 15
 
 
+def test_a_log_that_is_slow_at_the_end_costs_no_verdict() -> None:
+    """The grader has ended long before its last event is written: a broker that hangs takes its time."""
+
+    def slow(event: Event) -> None:
+        if event["type"] == "check" and event["check"] == "ends":
+            time.sleep(3.0)
+
+    verdict = engine.grade(LAB, SOLUTION, slow)
+    assert (verdict.verdict, verdict.log) == ("pass", "")
+
+
+def test_what_a_program_prints_is_never_too_long_for_the_grader() -> None:
+    """A byte that is no UTF-8 takes three, a control character six: a batch of lines is bounded by what it takes."""
+    prints = body(
+        "line := append(bytes.Repeat([]byte{0xff, 1}, 2000), 10); for range 220 { os.Stdout.Write(line) }; select {}",
+        "bytes",
+        "os",
+    )
+    verdict = engine.grade(LAB, Submission({"main.go": prints.encode()}), lambda e: None)
+    assert (verdict.verdict, verdict.log) == ("fail", "")
+
+
 def test_killed_with_9_it_leaves_nothing_running(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     script = """

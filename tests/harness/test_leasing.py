@@ -15,6 +15,7 @@ from labs.harness import engine, leasing, manifest, submission
 from labs.harness.events import Emitter, Event
 from labs.harness.leasing import Leasing
 from sandboxes.interface import Handle, Progress, Spec, StartFailed
+from sandboxes.pool.client import GivingUp
 
 ECHO = manifest.load("services/echo", Path(__file__).with_name("labs"))
 LAB = dataclasses.replace(ECHO, sandbox="controlplane")
@@ -29,7 +30,11 @@ class FakePool:
 
     @contextlib.contextmanager
     def lease(
-        self, spec: Spec, on_queue: Callable[[int], None], on_progress: Callable[[Progress], None]
+        self,
+        spec: Spec,
+        on_queue: Callable[[int], None],
+        on_progress: Callable[[Progress], None],
+        giving_up: GivingUp,
     ) -> Iterator[Handle]:
         on_queue(2)
         if self.fails:
@@ -119,7 +124,11 @@ class TwoMachines(FakePool):
 
     @contextlib.contextmanager
     def lease(
-        self, spec: Spec, on_queue: Callable[[int], None], on_progress: Callable[[Progress], None]
+        self,
+        spec: Spec,
+        on_queue: Callable[[int], None],
+        on_progress: Callable[[Progress], None],
+        giving_up: GivingUp,
     ) -> Iterator[Handle]:
         self.asked.append(spec.options["kernel"])
         self.free.wait(10)

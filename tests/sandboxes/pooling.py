@@ -64,6 +64,7 @@ class Client:
     handle: Handle | None = None
     error: BaseException | None = None
     leased: threading.Event = field(default_factory=threading.Event)
+    giving_up: client.GivingUp = field(default_factory=client.GivingUp)
     _release: threading.Event = field(default_factory=threading.Event)
 
     def begin(self) -> Client:
@@ -73,7 +74,7 @@ class Client:
 
     def _run(self) -> None:
         try:
-            with client.lease(self.spec, self.positions.append) as self.handle:
+            with client.lease(self.spec, self.positions.append, giving_up=self.giving_up) as self.handle:
                 self.leased.set()
                 self._release.wait(30)
         except (StartFailed, Unavailable, OSError) as error:

@@ -173,3 +173,29 @@ def test_a_second_daemon_is_refused(pool: Pool) -> None:
         Daemon(messages.socket_path(), Providers()).serve()
     with client.lease(fake_spec()) as handle:
         assert handle.id in pool.fake.live
+
+
+def test_who_gives_up_waiting_frees_the_place_in_line(pool: Pool) -> None:
+    with clients(*[fake_spec()] * 4) as (_, _, third, last):
+        await_true(lambda: last.positions == [2], 5, "the last waits behind another")
+        third.giving_up.set()
+        await_true(lambda: last.positions == [2, 1], 5, "the last is next")
+        await_true(lambda: third.error is not None, 5, "the one before it has heard")
+        assert isinstance(third.error, Unavailable)
+        assert status("queued") == 1
+
+
+def test_who_gave_up_before_asking_gets_nothing(pool: Pool) -> None:
+    giving_up = client.GivingUp()
+    giving_up.set()
+    with pytest.raises(Unavailable, match="given up"), client.lease(fake_spec(), giving_up=giving_up):
+        pass
+    await_true(lambda: status("leased") == 0, 5, "nothing is leased")
+
+
+def test_a_lease_outlives_giving_up(pool: Pool) -> None:
+    giving_up = client.GivingUp()
+    with client.lease(fake_spec(), giving_up=giving_up) as handle:
+        giving_up.set()
+        assert pool.fake.live == {handle.id}
+        assert client.ailments(handle) == {}

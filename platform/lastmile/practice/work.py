@@ -136,7 +136,7 @@ class Attempt:
     def _tell_class(self, event: Event) -> None:
         """Say which check the run is at, but not more often than a person can follow."""
         now = time.monotonic()
-        if self.run_row is not None and now - self.told_at >= NEWS_SECONDS:
+        if self.run_row is not None and now >= max(self.away_until, self.told_at + NEWS_SECONDS):
             self.told_at = now
             streams.tell_of(self.run_row, state=str(self.state), check=event["check"])
 
