@@ -37,7 +37,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from labs.harness import verifier
+from labs.harness import pace, verifier
 from labs.harness.checks import Failed, NotInTime
 from labs.harness.events import Text
 from labs.harness.exposition import BadExposition, Exposition, parse
@@ -110,7 +110,7 @@ class TracerLab(ProgramLab):
         if self._untouched is None:
             self._untouched = self.guest.objects()
         self.operator.launch(env, reference=reference)
-        deadline = time.monotonic() + within
+        deadline = pace.now() + within
         seen = "nothing listens"
         while self.operator.running:
             try:
@@ -120,7 +120,7 @@ class TracerLab(ProgramLab):
                 seen = f"status {response.status}"
             except GuestRefused as refused:
                 seen = str(refused)
-            if time.monotonic() > deadline:
+            if pace.now() > deadline:
                 raise NotInTime(
                     Text(
                         f"{within:g} 秒内 {self.metrics} 没有应答：{seen}",

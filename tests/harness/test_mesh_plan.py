@@ -125,7 +125,7 @@ def _many(count: int) -> tuple[Server, ...]:
     [
         lambda: plan(parallel=0),
         lambda: plan(parallel=33),
-        lambda: plan(delay_ms=2001),
+        lambda: plan(delay_ms=4001),
         lambda: plan(delay_ms=20, loss=51),
         lambda: plan(loss=5),
         lambda: plan(servers=_many(MAX_SERVERS + 1)),

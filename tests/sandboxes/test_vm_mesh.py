@@ -182,7 +182,7 @@ def test_the_webhook_answers_as_it_is_told(mesh: Guest) -> None:
     "change",
     [
         {"parallel": 0},
-        {"delay_ms": 2001},
+        {"delay_ms": 4001},
         {"loss": 51},
         {"servers": [{**vars(WEB), "address": "10.99.0.1"}]},
         {"servers": [{**vars(WEB), "port": 80}]},

@@ -15,7 +15,7 @@ const (
 	maxParallel  = 32
 	maxHeaders   = 64 << 10
 	maxBody      = 256 << 10
-	maxDelayMS   = 2000
+	maxDelayMS   = 4000
 	maxPauseMS   = 60_000
 	maxDisorder  = 50
 )

@@ -14,6 +14,9 @@ from labs.tracers.mesh_probe.grading.world import WEBHOOK, WINDOW, World
 FIELDS = ("kind", "dst", "value", "window_seconds")
 KINDS = ("reset_streams", "reset_rate", "rtt")
 NC = "nc -l -p 9800"
+AT_ONCE = 3.0
+LATE = 1.0  # for a guest whose only processor is busy with the traffic
+_PATIENCE = 8.0  # the grader's own, for a call whose time is then looked at
 
 
 @dataclass(frozen=True)
@@ -83,15 +86,18 @@ def _wrong(saw: str, expected: Text, hint: Text) -> NoReturn:
     raise Failed(tried=tried, saw=Text(saw, saw), expected=expected, hint=hint, command=NC)
 
 
-def await_call(world: World, before: int, kind: str, place: str, *, tried: Text, within: float) -> Call:
-    """The call of that cause after the first `before`, once it is there. Raises Failed."""
+def await_call(world: World, before: int, kind: str, place: str, *, tried: Text, since: float) -> Call:
+    """The call of that cause after the first `before`. Raises Failed for none, or one that comes late.
+
+    `since`: when its condition was met, by the guest's clock.
+    """
 
     def look() -> list[Call]:
         return [call for call in new(world, before) if (call.kind, call.dst) == (kind, place)]
 
     def hint(_seen: object) -> Text:
         others = "; ".join(map(str, new(world, before)[:4]))
-        if others:
+        if others and not look():
             return Text(f"来的是：{others}。", f"What came: {others}.")
         return Text(
             f"条件成立的那一刻就调用，不要等窗口结束，也不要等下一次抓取。PROBE_WEBHOOK 是 {WEBHOOK}。",
@@ -105,14 +111,24 @@ def await_call(world: World, before: int, kind: str, place: str, *, tried: Text,
         tried=tried,
         expected=Text(f"webhook 收到 {kind}，dst 是 {place}", f"the webhook gets {kind} of {place}"),
         hint=hint,
-        timeout=within,
+        timeout=_PATIENCE,
         command=NC,
     )
+    late = found[0].at - since
+    if late > AT_ONCE + LATE:
+        raise Failed(
+            tried=tried,
+            saw=Text(f"{late:.1f} 秒后：{found[0]}", f"after {late:.1f} s: {found[0]}"),
+            expected=Text(f"{AT_ONCE:g} 秒之内", f"within {AT_ONCE:g} s"),
+            hint=hint(None),
+            command=NC,
+        )
     return found[0]
 
 
 def no_call(world: World, before: int, *, tried: Text, expected: Text, hint: Text, allowed: int = 0) -> None:
-    """Raises Failed when more than `allowed` calls came after the first `before`. Await first what it may come of."""
+    """Raises Failed when more than `allowed` calls came after the first `before`, or come as long as one may take."""
+    world.await_uptime(world.uptime() + AT_ONCE)
     came = new(world, before)
     if len(came) > allowed:
         text = "\n".join(map(str, came[:6]))

@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from labs.harness import pace
 from labs.harness.checks import Failed
 from labs.harness.events import Text
-from labs.harness.mesh import BINARY, DEVICE, MeshPlan, Server, Truth
+from labs.harness.mesh import BINARY, DEVICE, MeshPlan, Server, Session, Truth
 from labs.harness.metered import Graded, MeteredWorld
+from labs.tracers.mesh_probe.grading import ledger
 from labs.tracers.mesh_probe.grading.clues import clue
 from labs.tracers.mesh_probe.grading.ledger import (
     GAUGES,
     Counts,
     Series,
     counts_of,
-    expected,
     grown,
     show,
 )
@@ -28,8 +28,9 @@ METRICS = "http://127.0.0.1:9436/metrics"
 WEBHOOK = "http://127.0.0.1:9800/hook"
 CURL = f"curl -s {METRICS}"
 WINDOW = 8
+# The brief promises 2 and 30 seconds. A machine that shares its processor with others gets more.
 COUNTED_WITHIN = 10.0
-START_WITHIN = 45.0
+START_WITHIN = 60.0
 
 Accept = Callable[[Series], bool]
 
@@ -68,6 +69,7 @@ class World(MeteredWorld):
     again: Server | None = None
     history: MeshPlan | None = None
     reset_at: float = 0.0
+    calls_at_start: int = 0
 
     def __post_init__(self) -> None:
         self.lab.metrics = METRICS
@@ -95,6 +97,7 @@ class World(MeteredWorld):
             "PROBE_WEBHOOK": WEBHOOK,
             "PROBE_TLS_BINARY": BINARY,
         }
+        self.calls_at_start = len(self.lab.guest.received())
         self.lab.start(env, START_WITHIN)
 
     def uptime(self) -> float:
@@ -105,6 +108,16 @@ class World(MeteredWorld):
         """Until the guest's clock says so: its seconds are its own."""
         while (left := until - self.uptime()) > 0:
             time.sleep(min(left, 5.0))
+
+    @property
+    def ended(self) -> float:
+        """When the last plan's traffic was over, by the guest's clock."""
+        return float(self.lab.mesh_report["ended"])
+
+    def done_at(self, session: Session, exchange: int = -1) -> float:
+        """When an exchange of the last plan's was over, by the guest's clock."""
+        [rows] = [told["rows"] for told in self.lab.mesh_report["sessions"] if told["id"] == session.id]
+        return float(rows[exchange]["at"])
 
     def mesh(self, plan: MeshPlan) -> Truth:
         """Have the traffic done. What is counted of it later is no surplus of another plan's."""
@@ -119,13 +132,13 @@ class World(MeteredWorld):
         old: Collection[int] = (),
         accept: Accept = everything,
     ) -> Seen:
-        """Have the traffic done, and wait until it is counted, or until it cannot come right any more.
+        """Have the traffic done, and wait until it is counted, for COUNTED_WITHIN at most.
 
         `more` is wanted beyond what the plan says, `old` are sessions that are not to be decoded.
         """
         before = counts_of(self.page())
         truth = self.network.watched(self.mesh(plan))
-        wanted = expected(plan, truth, old) + (more or Counts())
+        wanted = ledger.expected(plan, truth, old) + (more or Counts())
         return self.settle(plan, truth, wanted, before, accept)
 
     def settle(
