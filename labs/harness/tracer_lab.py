@@ -37,7 +37,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
-from labs.harness import pace, verifier
+from labs.harness import pace, unplanned, verifier
 from labs.harness.checks import Failed, NotInTime
 from labs.harness.events import Text
 from labs.harness.exposition import BadExposition, Exposition, parse
@@ -49,7 +49,6 @@ from labs.harness.operator_lab import ProgramLab
 from labs.harness.traffic import Comparison, Plan, Truth, compare
 
 _CONTENT_TYPE = "text/plain"
-_MOST_SHOWN = 6
 _MOST_COUNTS = 100
 
 
@@ -204,7 +203,7 @@ class TracerLab(ProgramLab):
         report = self.guest.traffic(json.loads(plan.json()), plan.seconds)
         result = compare(plan, report)
         if not result.fits:
-            self._fail_traffic(plan, result)
+            raise _failed_traffic(plan, result)
         return plan.truth()
 
     def release(self) -> None:
@@ -288,32 +287,17 @@ class TracerLab(ProgramLab):
             command="bpftool prog; bpftool map; bpftool link; ls /sys/fs/bpf",
         )
 
-    def _fail_traffic(self, plan: Plan, result: Comparison) -> NoReturn:
-        impossible = bool(result.impossible)
-        rows = "\n".join(f"  {row}" for row in (result.impossible or result.overloaded)[:_MOST_SHOWN])
-        if impossible:
-            saw = Text(f"虚拟机报告了不可能的结果：\n{rows}", f"the machine reports what cannot be:\n{rows}")
-            hint = Text(
-                "评分所依据的是主机的计划，虚拟机里的报告被改过也没有用。",
-                "Grading goes by the plan that the host keeps; a report that was changed in the machine is of no use.",
-            )
-        else:
-            count = len(result.overloaded)
-            saw = Text(
-                f"{count} 个连接没有按计划结束：\n{rows}",
-                f"{count} connections did not end as planned:\n{rows}",
-            )
-            hint = Text(
-                "跟踪程序不应该影响连接本身。检查它是否占满了 CPU 或内存，或者改动了网络设置。",
-                "A tracer must not disturb the connections. See whether it uses up processor or memory, or changes "
-                "the network's settings.",
-            )
-        raise Failed(
-            tried=Text(
-                f"按计划建立 {len(plan.connections)} 个连接",
-                f"made {len(plan.connections)} connections to a plan",
-            ),
-            saw=saw,
-            expected=Text("每个连接都按计划结束", "each ends as planned"),
-            hint=hint,
-        )
+
+def _failed_traffic(plan: Plan, result: Comparison) -> Failed:
+    count = len(plan.connections)
+    return unplanned.failure(
+        result,
+        tried=Text(f"按计划建立 {count} 个连接", f"made {count} connections to a plan"),
+        saw=Text("{n} 个连接没有按计划结束", "{n} connections did not end as planned"),
+        expected=Text("每个连接都按计划结束", "each ends as planned"),
+        disturbed=Text(
+            "跟踪程序不应该影响连接本身。检查它是否占满了 CPU 或内存，或者改动了网络设置。",
+            "A tracer must not disturb the connections. See whether it uses up processor or memory, or changes the "
+            "network's settings.",
+        ),
+    )

@@ -24,7 +24,7 @@ app.conf.update(
     task_default_queue="build",
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    # Longer than any run may take, so a message is not handed out twice while its run goes on.
+    # Longer than runs take, so that a message is not handed out again meanwhile; one that is finds its run claimed.
     broker_transport_options={
         "visibility_timeout": 3600,
         "socket_connect_timeout": 2,

@@ -49,3 +49,12 @@ def test_a_level_that_is_not_there_is_404(client: Client, query: str) -> None:
 
 def test_a_check_that_is_not_there_is_404(client: Client) -> None:
     assert client.post("/labs/fakes/quick/hints/nothing?level=1").status_code == 404
+
+
+def test_a_link_opens_no_hint(client: Client, owner: User) -> None:
+    """Opening one is recorded: it takes the page's own button."""
+    assert client.get(URL + "?level=1").status_code == 405
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(owner)
+    assert strict.post(URL + "?level=1").status_code == 403
+    assert not HintUse.objects.exists()

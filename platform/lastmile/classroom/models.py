@@ -38,11 +38,3 @@ class Membership(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["classroom", "user"], name="one_membership_per_class"),
         ]
-
-
-def teaches(instructor: User, learner: User) -> bool:
-    """Whether `instructor` may see what `learner` hands in."""
-    if instructor.is_superuser:
-        return True
-    taught = Membership.objects.filter(user=instructor, role=Role.INSTRUCTOR).values("classroom")
-    return Membership.objects.filter(user=learner, classroom__in=taught).exists()

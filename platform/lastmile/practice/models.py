@@ -15,7 +15,6 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from lastmile.accounts.models import User
-from lastmile.classroom.models import teaches
 
 
 class State(models.TextChoices):
@@ -168,9 +167,6 @@ class Run(models.Model):
         """How many runs go before this one, for as long as it is queued."""
         ahead = Run.objects.filter(queue=self.queue, state=State.QUEUED, queued_at__lt=self.queued_at)
         return ahead.count()
-
-    def is_visible_to(self, user: User) -> bool:
-        return user.pk == self.user_id or teaches(user, self.user)
 
 
 class RunLog(models.Model):

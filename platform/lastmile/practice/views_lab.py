@@ -124,7 +124,7 @@ def environment(request: AuthedRequest, track: str, name: str) -> HttpResponse:
 
 
 @answers_json
-@require_http_methods(["GET", "POST"])
+@require_POST
 def hints(request: AuthedRequest, track: str, name: str, check: str) -> HttpResponse:
     """Open hint `level` of a check; the levels before it must be open. Recorded."""
     chosen = catalog.get_or_404(f"{track}/{name}")

@@ -19,7 +19,7 @@ const memoryLimit = 64 << 20
 
 func logf(format string, args ...any) { fmt.Fprintf(os.Stderr, "mesh: "+format+"\n", args...) }
 
-// order is one line from the agent. Plan is of "do", Answer of "webhook", From of "received".
+// order is one line from the agent. Plan is of "plan", Answer of "webhook", From of "received".
 type order struct {
 	Do      string  `json:"do"`
 	Seconds float64 `json:"seconds"`

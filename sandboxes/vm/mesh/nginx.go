@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -11,6 +12,9 @@ import (
 	"syscall"
 	"time"
 )
+
+// errNotStarted is of a program that is not ready in time.
+var errNotStarted = errors.New("it did not start")
 
 const (
 	programFolder = "/opt/mesh"

@@ -206,6 +206,3 @@ func answerPlain(conn net.Conn) {
 	page := "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 	_, _ = io.Copy(conn, bytes.NewReader([]byte(page)))
 }
-
-// errNotStarted is of a program that is not ready in time.
-var errNotStarted = errors.New("it did not start")

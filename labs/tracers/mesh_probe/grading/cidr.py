@@ -18,7 +18,7 @@ BODY, TIMES = 60_000, 24
 def cidr(world: World) -> None:
     net = world.network
     first, last, beyond = net.edges()
-    excepted = str(net.excepted[1 if net.single[0] != net.excepted[1] else 253])
+    excepted = str(net.excepted[1])  # `single` is another one
     addresses = (net.pod(), excepted, str(net.single[0]), first, last, beyond, net.stranger())
     servers = [net.server("h2c", address) for address in addresses]
     sessions = [

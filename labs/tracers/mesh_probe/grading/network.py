@@ -71,6 +71,6 @@ class Network:
         return replace(base, kind=kind, **more)  # type: ignore[arg-type]
 
     def edges(self) -> tuple[str, str, str]:
-        """The first and the last address of the /20, and the one after it."""
+        """The first and the last address of the /20, and one beyond it."""
         first, last = self.uneven[1], self.uneven[-2]
         return str(first), str(last), str(self.uneven[-1] + 2)

@@ -74,8 +74,7 @@ def first(world: World) -> MeshPlan:
 
 
 def frames(world: World) -> MeshPlan:
-    """Header blocks of more than a frame, bodies of many packets, a table larger than usual, segments of a "
-    "few bytes."""
+    """Header blocks of more than a frame, bodies of many packets, a larger table, segments of a few bytes."""
     wide, large, deep = (world.network.server("h2c") for _ in range(3))
     slow = world.network.server("h2c", chunk=some(world, 5, 8))
     return plan(

@@ -1,5 +1,5 @@
 // One run on a page: its events go to the ladder, the log, the time line, the editor and the verdict.
-import { announce, el, icon, oneDecimal, state, stateIcon } from "../lib/dom.js";
+import { announce, csrf, el, icon, oneDecimal, state, stateIcon } from "../lib/dom.js";
 import { follow } from "../lib/follow.js";
 import { say, t } from "../lib/words.js";
 import { drawMeasures } from "../lib/measures.js";
@@ -207,9 +207,10 @@ export class Session {
 
 /** Opens a hint on the server, which records it. Throws an Error with words for the learner. */
 export const hintFrom = (urls) => async (check, level) => {
+  const headers = { "X-CSRFToken": csrf(), Accept: "application/json" };
   let answer;
   try {
-    answer = await fetch(`${urls.hint.replace("CHECK", check.id)}?level=${level}`, { headers: { Accept: "application/json" } });
+    answer = await fetch(`${urls.hint.replace("CHECK", check.id)}?level=${level}`, { method: "POST", headers });
   } catch {
     throw new Error(t("network"));
   }
