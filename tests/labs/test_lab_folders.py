@@ -104,6 +104,18 @@ def test_each_mistake_changes_the_solution_and_names_one_check(lab: Lab) -> None
             assert not original.exists() or original.read_bytes() != path.read_bytes(), path
 
 
+# What it would catch, `run` does: a pin is seen while the program runs, and a helper ends with its control group.
+CATCHES_NONE = {"tracers/lifecycle": {"run-killed"}}
+
+
+@by_lab
+def test_each_check_catches_a_known_mistake(lab: Lab) -> None:
+    """But for the first one, which the starter fails."""
+    caught = {mistake.catches for mistake in load_mistakes(lab)}
+    silent = {check.id for check in lab.checks[1:]} - caught
+    assert silent == CATCHES_NONE.get(lab.slug, set())
+
+
 @by_lab
 def test_no_two_mistakes_are_the_same(lab: Lab) -> None:
     contents = [
