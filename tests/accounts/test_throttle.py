@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.models import F
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
+from pytest_django.fixtures import SettingsWrapper
 
 from lastmile.accounts import throttle
 from lastmile.accounts.models import Guesses, User
@@ -18,6 +19,12 @@ from lastmile.practice.management.commands.sweep import sweep
 
 URL = "/accounts/sign-in/"
 RIGHT, WRONG = "a long enough one", "not it"
+
+
+@pytest.fixture(autouse=True)
+def _cheap_passwords(settings: SettingsWrapper) -> None:
+    """What a guess costs the guesser is the hasher's business; here it is only how many there may be."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture

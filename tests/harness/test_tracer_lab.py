@@ -135,7 +135,7 @@ def test_a_machine_that_the_program_ended_fails_the_check_and_says_so(
 
 def test_a_tracer_that_never_serves_fails_its_first_check() -> None:
     verdict, _ = grade(go=solution(GO, "go serve(c, objs.Lost)", "_ = serve"))
-    assert "did not answer within 100 s" in saw(only(verdict, "serves"))
+    assert "did not answer within 40 s" in saw(only(verdict, "serves"))
 
 
 def test_another_format_is_told_with_its_line() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -12,6 +12,8 @@ from labs.harness.verdict import Verdict
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 LAB = manifest.load("tracers/lifecycle")
+# where one is enough: `lastmile prove` runs every right answer on both
+ON_ONE = replace(LAB, kernels=("6.12",))
 
 
 @dataclass(frozen=True)
@@ -23,9 +25,9 @@ class Graded:
         return [(row.check, row.failure) for row in self.verdict.checks if row.status != "passed"]
 
 
-def grade(folder: str, seed: int) -> Graded:
+def grade(folder: str, seed: int, lab: manifest.Lab = LAB) -> Graded:
     events: list[dict[str, Any]] = []
-    verdict = engine.grade(LAB, submission.read_dir(LAB.folder / folder), events.append, seed=seed)
+    verdict = engine.grade(lab, submission.read_dir(LAB.folder / folder), events.append, seed=seed)
     return Graded(verdict, events)
 
 
@@ -50,7 +52,7 @@ def test_each_step_tells_what_is_tried_in_both_languages(solution: Graded) -> No
 
 
 def test_a_program_with_fentry_and_counters_per_processor_passes_too() -> None:
-    fentry = grade("solutions/fentry", seed=2)
+    fentry = grade("solutions/fentry", seed=2, lab=ON_ONE)
     assert (fentry.missed(), fentry.verdict.log) == ([], "")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -13,6 +13,8 @@ from labs.harness.verdict import Verdict
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 LAB = manifest.load("tracers/tcp_connections")
+# where one is enough: `lastmile prove` runs every right answer on both
+ON_ONE = replace(LAB, kernels=("6.12",))
 
 
 @dataclass(frozen=True)
@@ -28,9 +30,9 @@ def of(folder: str) -> Submission:
     return submission.read_dir(LAB.folder / folder)
 
 
-def grade(files: Submission, seed: int) -> Graded:
+def grade(files: Submission, seed: int, lab: manifest.Lab = LAB) -> Graded:
     events: list[dict[str, Any]] = []
-    return Graded(engine.grade(LAB, files, events.append, seed=seed), events)
+    return Graded(engine.grade(lab, files, events.append, seed=seed), events)
 
 
 def swap(files: dict[str, bytes], name: str, old: bytes, new: bytes) -> None:
@@ -58,7 +60,7 @@ def test_a_tracer_of_another_make_that_shows_its_counts_late_passes_too() -> Non
     files = dict(submission.read_dir(LAB.folder / "solutions" / "batched").files)
     swap(files, "tracer.go", b"200 * time.Millisecond", b"3 * time.Second")
     swap(files, "metrics.go", b"err := tracer.drain();", b"err := error(nil);")
-    late = grade(Submission(files), seed=2)
+    late = grade(Submission(files), seed=2, lab=ON_ONE)
     assert (late.missed(), late.verdict.log) == ([], "")
 
 

@@ -12,7 +12,7 @@ from labs.harness.tracer_lab import TracerLab
 @check("serves")
 def serves(lab: TracerLab) -> None:
     lab.step("启动程序", "starting the program")
-    lab.start({"PORT": "9100"}, within=100.0)
+    lab.start({"PORT": "9100"}, within=40.0)
 
 
 @check("counts")
