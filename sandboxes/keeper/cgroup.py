@@ -20,6 +20,8 @@ PARENT = "lastmile"
 _NAME = re.compile(r"[^/]+\.([0-9]{1,10})\.([0-9]{1,20})")
 _V1_CONTROLLERS = ("memory", "pids", "cpu", "cpuacct", "freezer")
 _PERIOD_US = 100_000
+# The share of the processor of all jails together, where others want it too: pages are answered while they compute.
+_WEIGHTS = {"cpu.shares": 128, "cpu.weight": 12}  # 1024 and 100 are usual
 
 
 def version() -> int:
@@ -95,6 +97,7 @@ class Cgroup:
             folder.parent.mkdir(exist_ok=True)
             if self.version == 2:
                 _hand_down(folder.parent)
+            _put_behind(folder.parent)
             with contextlib.suppress(FileNotFoundError):
                 # cpu and cpuacct are often one hierarchy under two names
                 folder.mkdir(exist_ok=True)
@@ -152,6 +155,14 @@ class Cgroup:
             _rmdir(folder)
             with contextlib.suppress(OSError):
                 folder.parent.rmdir()
+
+
+def _put_behind(folder: Path) -> None:
+    """Version 1 has the file in one hierarchy, version 2 where the controller is handed down."""
+    for name, weight in _WEIGHTS.items():
+        if (folder / name).exists():
+            with contextlib.suppress(OSError):
+                _write(folder / name, weight)
 
 
 def _hand_down(parent: Path) -> None:

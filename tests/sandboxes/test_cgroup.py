@@ -51,6 +51,42 @@ def test_version_2_writes_its_limits(second: Path) -> None:
         assert (parent / "cgroup.subtree_control").read_text() == "+cpu"
 
 
+def test_version_2_puts_all_jails_behind_the_site(second: Path) -> None:
+    weight = second / cgroup.PARENT / "cpu.weight"
+    weight.write_text("100\n")
+    cgroup.Cgroup(_name()).create(**_LIMITS)
+    assert int(weight.read_text()) < 100 / 5
+
+
+@pytest.mark.system
+def test_jails_get_the_processor_last() -> None:
+    """One that computes, against one of ours that does, both on the same processor."""
+    group = cgroup.Cgroup(_name())
+    group.create(memory=64 << 20, processes=20, cpus=1.0)
+    both = [subprocess.Popen(["/usr/bin/perl", "-e", "1 while 1"]) for _ in range(2)]
+    try:
+        for process in both:
+            os.sched_setaffinity(process.pid, {min(os.sched_getaffinity(0))})
+        for folder in group.folders.values():
+            (folder / "cgroup.procs").write_text(str(both[0].pid))
+        before = [_processor_seconds(process.pid) for process in both]
+        await_true(
+            lambda: _processor_seconds(both[1].pid) - before[1] > 1.0, 30, "ours has computed for a second"
+        )
+        jailed = _processor_seconds(both[0].pid) - before[0]
+        assert jailed < 0.5
+    finally:
+        for process in both:
+            process.kill()
+            process.wait()
+        group.remove()
+
+
+def _processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def test_version_2_reads_what_was_used(second: Path) -> None:
     group = cgroup.Cgroup(_name())
     group.create(**_LIMITS)
