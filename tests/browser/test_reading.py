@@ -25,6 +25,27 @@ def test_diagrams_are_drawn_in_the_theme(visit: Visit, theme: str) -> None:
     assert red > 128 if theme == "light" else red < 128
 
 
+OVERFLOWING = """() => [...document.querySelectorAll('.diagram-picture')]
+  .flatMap(picture => [...picture.shadowRoot.querySelectorAll('foreignObject')])
+  .filter(label => {
+    const scale = label.getBoundingClientRect().width / Math.max(1, label.width.baseVal.value);
+    const text = document.createRange();
+    text.selectNodeContents(label);
+    return text.getBoundingClientRect().width / scale > label.width.baseVal.value + 0.5;
+  })
+  .map(label => label.textContent)"""
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_every_label_of_a_diagram_fits_its_box(visit: Visit, language: str) -> None:
+    """They are measured in a frame of their own, which must not have other fonts or rules."""
+    reader = visit("", language)
+    for chapter in ("operators/conditions", "tracers/lifecycle", "tracers/mesh-probe"):
+        reader.open(f"/chapters/{chapter}/")
+        expect(reader.page.locator("[data-diagram]:not([data-drawn])")).to_have_count(0, timeout=30_000)
+        assert reader.page.evaluate(OVERFLOWING) == [], chapter
+
+
 def test_the_theme_is_kept(visit: Visit) -> None:
     reader = visit("", "en", "light")
     reader.open("/")

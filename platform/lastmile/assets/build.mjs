@@ -31,7 +31,7 @@ const options = {
   logLevel: "warning",
 };
 
-const styles = { ...options, entryPoints: { site: "src/styles/site.css", lab: "src/styles/lab-page.css" }, splitting: false };
+const styles = { ...options, entryPoints: { site: "src/styles/site.css", lab: "src/styles/lab-page.css", "diagram-frame": "src/styles/diagram-frame.css" }, splitting: false };
 
 await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });
