@@ -153,7 +153,10 @@ func (m *mesh) take(f *flow, sequence uint32, data []byte, at time.Time) {
 		m.lose(f.conn, "midstream")
 		return
 	}
-	f.waiting[sequence] = bytes.Clone(data)
+	// a shorter one may come again: its receiver has the rest already, which never does
+	if len(data) > len(f.waiting[sequence]) {
+		f.waiting[sequence] = bytes.Clone(data)
+	}
 	for again := true; again && len(f.waiting) > 0; {
 		again = false
 		for number, held := range f.waiting {
