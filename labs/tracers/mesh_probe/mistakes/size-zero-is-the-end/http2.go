@@ -90,8 +90,8 @@ func (f *frames) frame(kind http2.FrameType, flags http2.Flags, stream uint32, p
 	if err != nil {
 		return err
 	}
-	if len(f.block) > 0 && f.block[0]&0xf0 == 0 {
-		return nil // neither of the table nor added to it
+	if len(f.block) > 0 && f.block[0] == 0x20 {
+		return nil // the table has no room left
 	}
 	for _, field := range fields {
 		if field.Name == ":status" {
