@@ -11,7 +11,7 @@ from django.db import connection
 from django.db.models import F
 from django.http import HttpResponse
 from django.test import Client, RequestFactory
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from lastmile.accounts import throttle
 from lastmile.accounts.models import Guesses, User
@@ -22,7 +22,7 @@ RIGHT, WRONG = "a long enough one", "not it"
 
 
 @pytest.fixture(autouse=True)
-def _cheap_passwords(settings: SettingsWrapper) -> None:
+def _cheap_passwords(settings: Settings) -> None:
     """What a guess costs the guesser is the hasher's business; here it is only how many there may be."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
