@@ -18,6 +18,7 @@ lab.toml's grader.py registers what `graded.checks` has.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import wraps
@@ -33,16 +34,16 @@ W = TypeVar("W", bound="MeteredWorld")
 
 
 @dataclass
-class MeteredWorld:
+class MeteredWorld(ABC):
     """One machine and the last page that was read there. `falls` is the hint for a counter that fell."""
 
     falls: ClassVar[Text]
     lab: TracerLab
     _last: Exposition | None = field(default=None, init=False, repr=False)
 
+    @abstractmethod
     def restart(self) -> None:
         """Start the program again after it ended, as it was started before."""
-        raise NotImplementedError
 
     def forget_page(self) -> None:
         """Another process counts from zero."""
