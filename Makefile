@@ -3,6 +3,7 @@ PYTHON ?= python3
 PORT ?= 8000
 LAB ?= operators/database
 ARGS ?=
+WORKERS ?= 2
 VENV := .venv/bin
 UV := 0.13.9
 LOCK := --quiet --generate-hashes --no-emit-index-url --python-version 3.11 --custom-compile-command "make lock"
@@ -19,7 +20,7 @@ setup:
 
 test:
 	@$(SETUP) --tests
-	@exec $(VENV)/python -m pytest $(ARGS)
+	@exec $(VENV)/python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check:
 	@$(SETUP) --only go,vm,ebpf

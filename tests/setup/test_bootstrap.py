@@ -13,6 +13,8 @@ from types import ModuleType
 
 import pytest
 
+from labs.harness import pace
+
 # Builds an editable wheel by hand, so that the small checkout needs no package index.
 BACKEND = """
 import pathlib, time, zipfile
@@ -72,9 +74,9 @@ def _answer(small: Path) -> str:
 def test_it_works_and_the_second_time_there_is_nothing_to_do(small: Path) -> None:
     assert "Python packages" in _finish(_start(small))
     assert _answer(small) == "42"
-    started = time.monotonic()
+    started = pace.now()
     assert _finish(_start(small)) == ""
-    assert time.monotonic() - started < 2
+    assert pace.now() - started < 2
 
     (small / "requirements.lock").write_text("# a new lock\n")
     assert "Python packages" in _finish(_start(small))
