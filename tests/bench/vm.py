@@ -19,6 +19,7 @@ from tests.bench.sandboxes import _await_warm, _descendants, pool
 
 _KERNELS = ("6.1", "6.12")
 _MANY = 12
+_TOGETHER = 4
 
 
 def _spec(kernel: str) -> Spec:
@@ -101,6 +102,17 @@ class _Kernel:
         ]
 
 
+def _together(provider: VirtualMachineProvider) -> float:
+    """MiB of one of several idle machines of a kernel: what none of them has written is there once for all."""
+    with contextlib.ExitStack() as stack:
+        machines = []
+        for _ in range(_TOGETHER):
+            vm = provider.start(_spec(_KERNELS[-1]), lambda _: None)
+            stack.callback(vm.close)
+            machines.append(vm)
+        return sum(_pss(vm) for vm in machines) / _TOGETHER
+
+
 def _a_minute(provider: VirtualMachineProvider) -> float:
     """Machines a minute, two at a time, each restored, asked for one command and ended."""
 
@@ -121,7 +133,8 @@ def measure(rounds: int, run: Path) -> list[Row]:
     """Interleaved: each kernel cold and restored, a lease, many machines; and again."""
     provider = VirtualMachineProvider()
     kernels = [_Kernel(series) for series in _KERNELS]
-    idle, lease, many = Series("MiB"), Series(), Series("a minute")
+    idle, together = Series("MiB"), Series("MiB")
+    lease, many = Series(), Series("a minute")
     with pool(run):
         for _ in range(rounds):
             for kernel in kernels:
@@ -132,10 +145,16 @@ def measure(rounds: int, run: Path) -> list[Row]:
             with client.lease(_spec("6.12")):
                 lease.add(time.monotonic() - begun)
             client.keep_warm(_spec("6.12"), 0)
+            together.add(_together(provider))
             many.add(_a_minute(provider))
     return [
         *(row for kernel in kernels for row in kernel.rows()),
         Row("lease of a frozen machine", lease),
-        Row("memory of an idle machine (PSS, its keeper included)", idle, aim=60),
+        Row(
+            f"memory of an idle machine, one of {_TOGETHER} of a kernel (PSS, its keeper included)",
+            together,
+            aim=60,
+        ),
+        Row("memory of an idle machine that has none to share with (PSS, its keeper included)", idle),
         Row("machines restored, used and ended, two at a time", many),
     ]

@@ -25,14 +25,15 @@ type frames struct {
 	buffer  bytes.Buffer
 	skip    int // bytes of the preface that are still to come
 	decoder *hpack.Decoder
-	block   []byte // a header block that goes on in CONTINUATION
+	literal map[string]bool // statuses that were put into the table
+	block   []byte          // a header block that goes on in CONTINUATION
 	stream  uint32
 	status  func(stream uint32, status int)
 	reset   func(stream uint32, code http2.ErrCode)
 }
 
 func newFrames(skip int) *frames {
-	f := &frames{skip: skip, decoder: hpack.NewDecoder(firstTable, nil)}
+	f := &frames{skip: skip, literal: map[string]bool{}, decoder: hpack.NewDecoder(firstTable, nil)}
 	f.decoder.SetAllowedMaxDynamicTableSize(largestTable)
 	return f
 }
@@ -90,8 +91,14 @@ func (f *frames) frame(kind http2.FrameType, flags http2.Flags, stream uint32, p
 	if err != nil {
 		return err
 	}
-	if len(f.block) > 0 && f.block[0] == 0x20 {
-		return nil // the table has no room left
+	if len(fields) > 0 && fields[0].Name == ":status" && f.block[0]>>6 == 1 {
+		if f.literal[fields[0].Value] {
+			return errFrame // it stands in the table: our table is not the sender's any more
+		}
+		f.literal[fields[0].Value] = true
+	}
+	if len(f.block) > firstTable {
+		clear(f.literal) // so long a block pushes out all that was there, its own status too
 	}
 	for _, field := range fields {
 		if field.Name == ":status" {
