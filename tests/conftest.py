@@ -38,9 +38,12 @@ os.environ["LASTMILE_K8S_MIRROR"] = "off"
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lastmile.settings")
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Here and not by an ini line: pytest-django would read the settings before the lines above."""
     django.setup()
+    if config.getoption("numprocesses"):
+        # or the processes that do the work would be told, and read them before they have folders of their own
+        del os.environ["DJANGO_SETTINGS_MODULE"]
     # A busy machine is no failure, and a red run has to be red again.
     hypothesis.settings.register_profile("lastmile", deadline=None, derandomize=True)
     hypothesis.settings.load_profile("lastmile")
