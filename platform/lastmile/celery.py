@@ -57,6 +57,13 @@ def _listen(**_: Any) -> None:
     threading.Thread(target=_give_back, name="stopper", daemon=True).start()
 
 
+@signals.worker_ready.connect
+def _have_spares(**_: Any) -> None:
+    from lastmile.practice import catalog, spares
+
+    spares.ask_for(catalog.everything())
+
+
 @signals.worker_shutting_down.connect
 def _shutting_down(**_: Any) -> None:
     """In a signal handler, where taking a lock may wait for the very code that was interrupted: only write."""

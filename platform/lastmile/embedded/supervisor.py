@@ -246,14 +246,8 @@ def _pool_answers() -> bool:
 
 
 def _warm_up() -> str:
-    """Ask the pool for one spare of each sandbox that a lab needs, and do not wait for it."""
-    from labs.harness.leasing import sandbox_specs
-    from lastmile.practice import catalog
-    from sandboxes.pool import client
+    """Ask the pool for spares before the graders are there to do so."""
+    from lastmile.practice import catalog, spares
 
-    asked = 0
-    for lab in catalog.everything():
-        for spec in sandbox_specs(lab).values():
-            client.keep_warm(spec, 1)
-            asked += 1
+    asked = spares.ask_for(catalog.everything())
     return f"warming {asked} sandbox{'es' if asked != 1 else ''}" if asked else ""

@@ -15,7 +15,7 @@ from labs.harness import engine
 from labs.harness.events import Event
 from labs.harness.submission import Submission
 from labs.harness.verdict import CheckResult, Verdict
-from lastmile.practice import catalog, lifecycle, streams
+from lastmile.practice import catalog, lifecycle, spares, streams
 from lastmile.practice.lifecycle import Claim, Result
 from lastmile.practice.models import Outcome, Run, State
 
@@ -99,6 +99,7 @@ class Attempt:
         files = patiently(run.submission.contents)
         # The connection would idle through the whole run otherwise.
         connection.close()
+        spares.ask_for([lab])  # a pool that was started anew has forgotten what it was asked for
         try:
             verdict = engine.grade(lab, Submission(files), self._emit, self.cancel, run.seed)
         except engine.Cancelled:
