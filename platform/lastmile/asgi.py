@@ -14,6 +14,9 @@ from django.core.asgi import get_asgi_application  # noqa: E402
 
 django_application = get_asgi_application()
 
+from django.conf import settings  # noqa: E402
+
+from lastmile.bodies import BoundedBodies  # noqa: E402
 from lastmile.static_files import StaticFiles  # noqa: E402
 
-application = StaticFiles(django_application)
+application = StaticFiles(BoundedBodies(django_application, settings.REQUEST_MAX_BYTES))

@@ -116,6 +116,8 @@ SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 SUBMISSION_MAX_BYTES = 4 << 20
 DATA_UPLOAD_MAX_MEMORY_SIZE = SUBMISSION_MAX_BYTES + (1 << 16)
 FILE_UPLOAD_MAX_MEMORY_SIZE = SUBMISSION_MAX_BYTES
+# What is longer is not even read; what is shorter is told in words of its own.
+REQUEST_MAX_BYTES = 4 * SUBMISSION_MAX_BYTES
 RUNS_PER_HOUR = environment.number("LASTMILE_RUNS_PER_HOUR", 60)
 
 # A worker says that it lives every HEARTBEAT_SECONDS; one quiet for QUIET_SECONDS has lost its run.

@@ -14,6 +14,9 @@ from sandboxes.providers import provider
 
 OnQueue = Callable[[int], None]
 
+_PROMPT_SECONDS = 3.0  # for an answer that the daemon has at hand
+_AILMENTS_SECONDS = 30.0  # for one that it has to ask a sandbox for
+
 
 class GivingUp:
     """Ends the wait for a sandbox from another thread: set() hangs up, and the pool gives the place to the next."""
@@ -52,8 +55,9 @@ class GivingUp:
 _own: dict[str, Sandbox] = {}  # started here, because there was no daemon
 
 
-def _connect() -> socket.socket | None:
+def _connect(timeout: float | None = None) -> socket.socket | None:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    connection.settimeout(timeout)
     try:
         connection.connect(str(messages.socket_path()))
     except (FileNotFoundError, ConnectionRefusedError):
@@ -110,8 +114,9 @@ def _await(
     raise StartFailed("the pool ended before it gave a sandbox")
 
 
-def _ask(**message: Any) -> dict[str, Any] | None:
-    connection = _connect()
+def _ask(seconds: float | None = None, /, **message: Any) -> dict[str, Any] | None:
+    """One answer. Raises OSError, a TimeoutError among them: a daemon that hangs must not hang whoever asks."""
+    connection = _connect(seconds or _PROMPT_SECONDS)
     if connection is None:
         return None
     with connection:
@@ -138,7 +143,7 @@ def ailments(handle: Handle, deep: bool = False) -> dict[str, str]:
     if own is not None:
         return ailments_of(own, deep)
     try:
-        answer = _ask(ailments=handle.id, deep=deep)
+        answer = _ask(_AILMENTS_SECONDS, ailments=handle.id, deep=deep)
     except OSError:
         answer = None
     return {"pool": "ended"} if answer is None else dict(answer["ailments"])

@@ -34,6 +34,10 @@ def test_it_goes_where_the_reader_wanted(client: Client, learner: User) -> None:
     assert _sign_in(client, next="/skills/") == "/skills/"
 
 
+def test_a_word_is_a_place_of_ours_like_any_other(client: Client, learner: User) -> None:
+    assert _sign_in(client, next="home") == "home"
+
+
 @pytest.mark.parametrize("elsewhere", ["https://evil.example", "//evil.example/x", "javascript:alert(1)"])
 def test_it_never_leads_to_another_site(client: Client, learner: User, elsewhere: str) -> None:
     assert _sign_in(client, next=elsewhere) == reverse("home")

@@ -77,7 +77,20 @@ def test_a_second_position_replaces_the_first(owner: User) -> None:
     assert [row.part for row in ReadingPosition.objects.filter(user=owner)] == [1.0]
 
 
-@pytest.mark.parametrize("body", ["", "[]", '{"anchor": "x"}', '{"anchor": "x", "part": "far"}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "[]",
+        '{"anchor": "x"}',
+        '{"anchor": "x", "part": "far"}',
+        '{"anchor": "x", "part": NaN}',
+        '{"anchor": "x", "part": Infinity}',
+        '{"anchor": "x", "part": 1' + "0" * 400 + "}",
+        '{"anchor": "a\\u0000", "part": 0}',
+        "[" * 100_000,
+    ],
+)
 def test_it_refuses_what_is_no_position(owner: User, body: str) -> None:
     assert _client(owner).put(f"{URL}position", body, "application/json").status_code == 400
 

@@ -41,6 +41,12 @@ def test_an_older_tab_is_told_of_the_newer_draft(client: Client) -> None:
     assert Draft.objects.get().files == {"main.go": "first tab"}
 
 
+def test_a_save_whose_answer_was_lost_may_be_repeated(client: Client) -> None:
+    _put(client, {"main.go": "one"})
+    assert _put(client, {"main.go": "two"}, 1).json()["version"] == 2
+    assert _put(client, {"main.go": "two"}, 1).json()["version"] == 2
+
+
 @pytest.mark.parametrize("path", ["../x.go", "/etc/passwd", "go.mod", "a/\u202eb.go", "notes.txt"])
 def test_a_path_that_the_lab_does_not_take_is_refused(client: Client, path: str) -> None:
     answer = _put(client, {path: "x"})

@@ -42,7 +42,9 @@ def test_a_classmates_hints_stay_closed(client: Client, classmate: User) -> None
     assert other.post(URL + "?level=2").status_code == 409
 
 
-@pytest.mark.parametrize("query", ["?level=3", "?level=0", "?level=x", "?level=-1", "?level=²"])
+@pytest.mark.parametrize(
+    "query", ["?level=3", "?level=0", "?level=x", "?level=-1", "?level=²", "?level=0001" + "9" * 5000]
+)
 def test_a_level_that_is_not_there_is_404(client: Client, query: str) -> None:
     assert client.post(URL + query).status_code == 404
 

@@ -122,3 +122,14 @@ def test_the_database_itself_refuses_an_end_without_a_verdict(owner: User) -> No
     run = a_run(owner)
     with pytest.raises(IntegrityError), transaction.atomic():
         Run.objects.filter(pk=run.pk).update(state=State.DONE, finished_at=timezone.now())
+
+
+def test_an_attempt_fails_once_however_often_it_is_noticed(owner: User) -> None:
+    run = a_run(owner)
+    claim = lifecycle.claim(run.pk, 0, "worker")
+    assert claim is not None
+    Run.objects.filter(pk=run.pk).update(heartbeat_at=timezone.now() - timedelta(minutes=1))
+    lifecycle.recover_lost()
+    lifecycle.finish(claim, lifecycle.Result("internal"), [])
+    run.refresh_from_db()
+    assert (run.attempt, run.failures, run.quarantined) == (1, 1, False)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import io
+import time
 import zipfile
 from uuid import uuid4
 
 import pytest
 from django.test import Client
+from hypothesis import given
+from hypothesis import strategies as st
 from made import a_run, finished, result
 
 from lastmile.accounts.models import User
@@ -84,6 +87,53 @@ def test_a_diff_leaves_out_what_is_far_from_a_change() -> None:
     before = "\n".join(str(n) for n in range(100))
     rows = diff(before, before.replace("50", "fifty"))
     assert [row["kind"] for row in rows] == ["skip", *["same"] * 3, "del", "add", *["same"] * 3]
+
+
+def test_the_numbers_are_those_of_the_whole_files() -> None:
+    before = "".join(f"{n}\n" for n in range(1, 5001))
+    rows = diff(before, before.replace("\n2500\n", "\nhalf\nway\n"))
+    assert [(row["kind"], row["old"], row["new"]) for row in rows[3:7]] == [
+        ("same", 2499, 2499),
+        ("del", 2500, None),
+        ("add", None, 2500),
+        ("add", None, 2501),
+    ]
+    assert (rows[7]["old"], rows[7]["new"]) == (2501, 2502)
+    assert [row["kind"] for row in diff("a\nb\na\nb\n", "a\nb\n")] == ["same", "same", "del", "del"]
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", "c", "//"]), max_size=30),
+    st.lists(st.sampled_from(["a", "b", "//"]), max_size=30),
+)
+def test_it_leads_from_one_text_to_the_other(before: list[str], after: list[str]) -> None:
+    rows = diff("\n".join(before), "\n".join(after))
+    shown = {(row["old"], row["text"]) for row in rows if row["kind"] in ("same", "del")}
+    assert shown <= set(enumerate(before, 1))
+    removed = {row["old"] for row in rows if row["kind"] == "del"}
+    added = {row["new"]: row["text"] for row in rows if row["kind"] == "add"}
+    kept = iter(line for n, line in enumerate(before, 1) if n not in removed)
+    total = len(before) - len(removed) + len(added)
+    assert [added[n] if n in added else next(kept) for n in range(1, total + 1)] == after
+
+
+def test_what_would_take_too_long_to_compare_is_said(owner: User) -> None:
+    finished(owner, "fail", text="package main\n" + "//\n" * 6000 + "func main() {}\n")
+    run = finished(owner, "fail", text="package main\n" + "/*\n" * 6000 + "func main() { }\n")
+    begun = time.process_time()
+    page = _as(owner).get(run.get_absolute_url()).content.decode()
+    assert time.process_time() - begun < 5
+    assert "改动太多，不再逐行比较。" in page
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("//\n" * 600, "/*\n//\n" * 300), ("a\nb\n" * 300, "a\nc\n" * 300), ("a\n" * 600, "b\n" * 600)],
+)
+def test_the_worst_that_is_compared_takes_seconds(before: str, after: str) -> None:
+    begun = time.process_time()
+    assert diff(before + "x", "y\n" + after)
+    assert time.process_time() - begun < 6
 
 
 PLACE = {

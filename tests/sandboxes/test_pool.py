@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandboxes.interface import Progress, Spec, StartFailed, Unavailable
+from sandboxes.interface import Handle, Progress, Spec, StartFailed, Unavailable
 from sandboxes.pool import client, messages
 from sandboxes.pool.daemon import AlreadyServed, Daemon
 from tests.sandboxes.fakes import Providers
@@ -199,3 +199,18 @@ def test_a_lease_outlives_giving_up(pool: Pool) -> None:
         giving_up.set()
         assert pool.fake.live == {handle.id}
         assert client.ailments(handle) == {}
+
+
+def test_a_daemon_that_hangs_does_not_hang_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client, "_PROMPT_SECONDS", 0.2)
+    monkeypatch.setattr(client, "_AILMENTS_SECONDS", 0.2)
+    path = messages.socket_path()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with socket.socket(socket.AF_UNIX) as silent:
+        silent.bind(str(path))
+        silent.listen(5)
+        for ask in (client.status, lambda: client.keep_warm(fake_spec(), 1)):
+            with pytest.raises(TimeoutError):
+                ask()
+        assert client.ailments(Handle("fake", "f-1", "boot", {})) == {"pool": "ended"}
+    path.unlink()

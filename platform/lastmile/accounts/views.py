@@ -31,7 +31,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         user = form.get_user()
         assert isinstance(user, User)
         login(request, user)
-        response = _remember_language(redirect(next_page), user.language)
+        response = _remember_language(HttpResponseRedirect(next_page), user.language)
         throttle.remember_device(response, user)
         return response
     context = {"form": form, "next": next_page, "demo": sign_in_hints()}

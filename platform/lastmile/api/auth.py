@@ -21,6 +21,6 @@ def bearer(request: HttpRequest) -> User | None:
 
 def reader_of(request: HttpRequest) -> User | None:
     """For safe requests: the token's user or else the session's."""
-    if "Authorization" in request.headers:
+    if request.headers.get("Authorization", "").lower().startswith("bearer "):
         return bearer(request)
     return request.user if isinstance(request.user, User) else None

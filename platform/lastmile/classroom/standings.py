@@ -13,7 +13,7 @@ from django.urls import reverse
 from labs.harness.manifest import Lab
 from lastmile.accounts.models import User
 from lastmile.classroom.models import Classroom
-from lastmile.practice import catalog, streams
+from lastmile.practice import catalog
 from lastmile.practice.models import CheckResult, CheckStatus, Draft, Outcome, Run
 from lastmile.problems import pick
 
@@ -121,7 +121,6 @@ class Standings:
                 "learner": names[run.user_id],
                 "lab": pick(catalog.title(run.lab)),
                 "state": run.state,
-                "check": self._title(run.lab, streams.current_check(run)) if run.state == "grading" else "",
                 "attempt": run.attempt,
                 "since": run.claimed_at or run.queued_at,
                 "url": run.get_absolute_url(),

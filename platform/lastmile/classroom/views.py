@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -28,6 +29,7 @@ from lastmile.practice.streams import NEWS
 from lastmile.problems import pick
 
 BLOCK_MS = 10_000
+AUTHORISED_SECONDS = 600.0  # after which an open stream ends, and its reader has to come again
 
 
 def _get_classroom_for_instructor(slug: str, user: User) -> Classroom:
@@ -66,7 +68,9 @@ async def events(request: HttpRequest, slug: str) -> HttpResponseBase:
     learners = await sync_to_async(_learners_for)(request, slug)
     if learners is None:
         return HttpResponse(status=404)
-    return event_stream(_news(learners, request.headers.get("Last-Event-ID", "")))
+    return event_stream(
+        _news(learners, request.headers.get("Last-Event-ID", "") or request.GET.get("after", ""))
+    )
 
 
 def _learners_for(request: HttpRequest, slug: str) -> set[int] | None:
@@ -92,7 +96,8 @@ async def _news(learners: set[int], last: str) -> AsyncIterator[bytes]:
         yield b"retry: 2000\n\n"
         place = last if _is_entry_id(last) else await _newest(client)
         yield message("hello", {}, place)
-        while True:
+        until = time.monotonic() + AUTHORISED_SECONDS
+        while time.monotonic() < until:  # EventSource comes again, and who may look is asked anew
             found = await client.xread({NEWS: place}, count=100, block=BLOCK_MS)
             if not found:
                 yield KEEP_ALIVE
@@ -100,6 +105,7 @@ async def _news(learners: set[int], last: str) -> AsyncIterator[bytes]:
                 news: dict[str, Any] = json.loads(fields["news"])
                 if news["user"] in learners:
                     yield message("run", news, place)
+        yield b"retry: 100\n\n"
     except (redis.exceptions.RedisError, OSError):
         return  # EventSource comes again by itself and resumes
     finally:

@@ -20,6 +20,9 @@ _LAB_FILE = re.compile(
     r"^labs/(?P<lab>[\w-]+/[\w-]+)/(?:starter|solution|mistakes/[\w-]+|solutions/[\w-]+)/(?P<file>.+)$"
 )
 
+# Characters of a learner's file. Colouring takes up to half a second for each 64 Ki, and makes 25 times as much HTML.
+MOST_COLOURED = 64 << 10
+
 
 @dataclass(frozen=True)
 class Block:
@@ -122,7 +125,16 @@ def _numbers(spec: str) -> frozenset[int]:
 
 @lru_cache(maxsize=256)
 def coloured(text: str, language: str, mark: frozenset[int] = frozenset()) -> str:
-    """HTML of the text with Pygments' short class names; unknown languages stay plain."""
+    """HTML of a text of the course with Pygments' short class names; unknown languages stay plain."""
+    return _coloured(text, language, mark)
+
+
+def coloured_once(text: str, language: str) -> str:
+    """The same of a text that a learner wrote: it is not kept, and a long one stays plain."""
+    return _coloured(text, language if len(text) <= MOST_COLOURED else "text")
+
+
+def _coloured(text: str, language: str, mark: frozenset[int] = frozenset()) -> str:
     try:
         lexer = get_lexer_by_name({"sh": "bash", "": "text"}.get(language, language), stripnl=False)
     except ClassNotFound:

@@ -115,6 +115,7 @@ class Stop:
     passed: int = 0
     total: int = 0
     check: str = ""
+    submitted: bool = False
 
 
 def last_stop(user: User) -> Stop | None:
@@ -150,7 +151,7 @@ def _lab_stop(user: User) -> Stop | None:
     lab = catalog.find(slug)
     if lab is None:
         return None
-    latest = Run.objects.of_lab(user, slug).filter(state="done").first()
+    latest = Run.objects.of_lab(user, slug).filter(state="done").exclude(verdict=Outcome.INTERNAL).first()
     failed = latest.checks.filter(status="failed").first() if latest else None
     titles = {check.id: pick(check.title) for check in lab.checks}
     return Stop(
@@ -161,6 +162,7 @@ def _lab_stop(user: User) -> Stop | None:
         passed=latest.passed if latest else 0,
         total=latest.total if latest else len(lab.checks),
         check=titles.get(failed.check_id, "") if failed else "",
+        submitted=latest is not None,
     )
 
 

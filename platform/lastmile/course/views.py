@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse
@@ -54,12 +55,14 @@ def _run_row(run: Run) -> dict[str, object]:
     return {"run": run, "title": title, "status": run.verdict or run.state}
 
 
+@never_cache
 @require_GET
 def chapters(request: HttpRequest) -> HttpResponse:
     user = request.user if isinstance(request.user, User) else None
     return render(request, "course/chapters.html", {"tracks": pages.track_rows(user)})
 
 
+@never_cache
 @require_GET
 def chapter(request: HttpRequest, slug: str) -> HttpResponse:
     try:
@@ -79,9 +82,12 @@ def position(request: AuthedRequest, slug: str) -> HttpResponse:
         raise Http404(slug)
     try:
         given = json.loads(request.body)
-        anchor, part = str(given["anchor"])[:80], min(max(float(given["part"]), 0.0), 1.0)
-    except (ValueError, KeyError, TypeError):
+        anchor, part = str(given["anchor"])[:80], float(given["part"])
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return HttpResponse(status=400)
+    if not math.isfinite(part) or "\0" in anchor:
+        return HttpResponse(status=400)
+    part = min(max(part, 0.0), 1.0)
     ReadingPosition.objects.update_or_create(
         user=request.user, chapter=slug, defaults={"anchor": anchor, "part": part, "at": timezone.now()}
     )

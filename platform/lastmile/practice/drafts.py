@@ -25,8 +25,8 @@ def save(user: User, lab: Lab, files: dict[str, str], version: int) -> Draft:
     kept, made = Draft.objects.select_for_update().get_or_create(
         user=user, lab=lab.slug, defaults={"files": files}
     )
-    if made:
-        return kept
+    if made or kept.files == files:
+        return kept  # also when it was saved before and only the answer was lost
     if kept.version != version:
         text = Text(
             zh="另一个窗口保存了更新的草稿。两份都还在：先看看哪一份是你要的。",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +33,10 @@ from lastmile.practice.models import Run, RunLog, State
 from lastmile.practice.streams import run_key
 
 IDLE_MS = 1_000
+LOOKS = 3  # idle steps between two looks at the row of a run that is being graded
+MOST_STREAMS = (
+    20  # of one person in this process: as many tabs, and some that have not noticed that they are closed
+)
 KEEP_ALIVE = b": still here\n\n"
 KEEP_ALIVE_SECONDS = 10
 
@@ -54,16 +59,35 @@ class Place:
 @require_GET
 async def run_events(request: HttpRequest, run_id: UUID) -> HttpResponseBase:
     """404 for a run that the reader may not see; 204 when they have all of it, which ends EventSource."""
-    user = await sync_to_async(reader_of)(request)
-    if user is None:
-        return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
     place = Place.parse(request.headers.get("Last-Event-ID", "") or request.GET.get("after", ""))
-    run = await sync_to_async(_look)(run_id, user)
+    try:
+        user = await sync_to_async(reader_of)(request)
+        if user is None:
+            return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
+        run = await sync_to_async(_look)(run_id, user)
+    except DatabaseError:
+        return HttpResponse(status=503, headers={"Retry-After": "2"})
     if run is None:
         return HttpResponse(status=404)
     if run.is_done and await sync_to_async(_has_all)(run, place):
         return HttpResponse(status=204)
-    return event_stream(Follower(run, place).stream())
+    if _streams[user.pk] >= MOST_STREAMS:
+        return HttpResponse(status=429, headers={"Retry-After": "10"})
+    return event_stream(_counted(user.pk, Follower(run, place).stream()))
+
+
+_streams: Counter[int] = Counter()
+
+
+async def _counted(user: int, source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    _streams[user] += 1
+    try:
+        async for part in source:
+            yield part
+    finally:
+        _streams[user] -= 1
+        if not _streams[user]:
+            del _streams[user]
 
 
 def event_stream(source: AsyncIterator[bytes]) -> StreamingHttpResponse:
@@ -124,7 +148,8 @@ class Follower:
 
     def __init__(self, run: Run, place: Place) -> None:
         self.run, self.place = run, place
-        self.position = -1
+        self.queued: dict[str, Any] = {}  # what the reader was told last of its place in the queue
+        self.steps = 0
         self.idle_seconds = 0.0
         self.redis: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
             settings.REDIS_URL,
@@ -137,9 +162,14 @@ class Follower:
         try:
             yield b"retry: 1000\n\n"
             while not self.run.is_done:
+                idle = True
                 async for part in self._step():
+                    idle = False
                     yield part
-                await self._refresh()
+                self.steps = self.steps + 1 if idle else 0
+                # the row says little that the events do not: many readers must not ask for it all the time
+                if self.run.state == State.QUEUED or self.steps % LOOKS == LOOKS - 1 or not idle:
+                    await self._refresh()
             async for part in self._rest():
                 yield part
         finally:
@@ -150,11 +180,8 @@ class Follower:
         if self.run.attempt:
             for part in self._turn_to(self.run.attempt):
                 yield part
-        if self.run.state == State.QUEUED:
-            position = await sync_to_async(_position)(self.run)
-            if position != self.position:
-                self.position = position
-                yield message("queue", {"position": position, "published": self.run.published_at is not None})
+        for part in await self._in_line():
+            yield part
         events = await self._read()
         for event in events:
             yield self._sent(event)
@@ -162,6 +189,21 @@ class Follower:
         if self.idle_seconds >= KEEP_ALIVE_SECONDS:
             self.idle_seconds = 0.0
             yield KEEP_ALIVE
+
+    async def _in_line(self) -> list[bytes]:
+        """The place in the queue when it is another than the reader knows, as after the run went back to it."""
+        if self.run.state != State.QUEUED:
+            self.queued = {}
+            return []
+        try:
+            position = await sync_to_async(_position)(self.run)
+        except DatabaseError:
+            return []
+        now = {"position": position, "published": self.run.published_at is not None}
+        if now == self.queued:
+            return []
+        self.queued = now
+        return [message("queue", now)]
 
     def _turn_to(self, attempt: int) -> list[bytes]:
         """Announce a newer attempt than the reader has, and start it from nothing."""

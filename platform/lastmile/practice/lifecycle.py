@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DataError, IntegrityError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -111,7 +111,8 @@ def finish(claim: Claim, result: Result, events: list[Event]) -> Run | None:
 
 
 def _fail(run: Run, result: Result, events: list[Event]) -> Run:
-    run.failures += 1
+    # an attempt fails once, also when the sweeper had counted it before its worker woke up
+    run.failures = min(run.failures + 1, run.attempt)
     if run.failures >= TRIES:
         run.quarantined = True
         _store(run, result, events)
@@ -146,7 +147,16 @@ def _store(run: Run, result: Result, events: list[Event]) -> None:
 def recover_lost() -> list[Run]:
     """Take back the runs whose worker has been quiet for too long. Returns them, in their new state."""
     quiet = Run.objects.filter(_is_quiet())
-    return [run for pk in quiet.values_list("pk", flat=True) if (run := _recover(pk)) is not None]
+    taken = []
+    for pk in quiet.values_list("pk", flat=True):
+        try:
+            run = _recover(pk)
+        except (DataError, IntegrityError):  # of this row; the others are not to wait for it
+            log.exception("run %s could not be taken back", pk)
+            continue
+        if run is not None:
+            taken.append(run)
+    return taken
 
 
 def _is_quiet() -> Q:

@@ -19,6 +19,9 @@ from lastmile.problems import pick
 
 Row = dict[str, Any]
 CONTEXT_LINES = 3
+MOST_PAIRS = (
+    400_000  # of lines that the comparisons of one page look at; some texts cost the cube of their length
+)
 
 
 def iso(at: datetime | None) -> str | None:
@@ -191,21 +194,38 @@ def run_row(run: Run, number: int) -> Row:
     }
 
 
-def diff(old: str | None, new: str | None) -> list[Row]:
-    """Lines of a unified view: {kind: same|add|del|skip, old, new, text}; numbers are 1-based or None."""
+def diff(old: str | None, new: str | None, room: int = MOST_PAIRS) -> list[Row]:
+    """Lines of a unified view: {kind: same|add|del|skip|large, old, new, text}; numbers are 1-based or None.
+
+    Comparing takes time for each pair of lines: what has more than `room` pairs that differ is one row, `large`.
+    """
     before, after = (old or "").splitlines(), (new or "").splitlines()
+    first, last = _alike(before, after)
+    changed = before[first : len(before) - last], after[first : len(after) - last]
+    if len(changed[0]) * len(changed[1]) > room:
+        return [_line("large", None, None, "")]
     rows: list[Row] = []
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
+    matcher = difflib.SequenceMatcher(None, *changed, autojunk=False)
     for number, group in enumerate(matcher.get_grouped_opcodes(CONTEXT_LINES)):
-        if number or group[0][1] > 0:
-            rows.append({"kind": "skip", "old": None, "new": None, "text": ""})
-        for tag, a, b, c, d in group:
+        if number or first + group[0][1] > 0:
+            rows.append(_line("skip", None, None, ""))
+        for tag, *ends in group:
+            a, b, c, d = (first + end for end in ends)
             if tag == "equal":
                 rows += [_line("same", a + n + 1, c + n + 1, before[a + n]) for n in range(b - a)]
                 continue
             rows += [_line("del", n + 1, None, before[n]) for n in range(a, b)]
             rows += [_line("add", None, n + 1, after[n]) for n in range(c, d)]
     return rows
+
+
+def _alike(before: list[str], after: list[str]) -> tuple[int, int]:
+    """How many lines at the beginning and at the end are the same, less those that are shown around a change."""
+    both = list(zip(before, after, strict=False))
+    first = next((n for n, (a, b) in enumerate(both) if a != b), len(both))
+    ends = zip(reversed(before[first:]), reversed(after[first:]), strict=False)
+    last = next((n for n, (a, b) in enumerate(ends) if a != b), min(len(before), len(after)) - first)
+    return max(first - CONTEXT_LINES, 0), max(last - CONTEXT_LINES, 0)
 
 
 def _line(kind: str, old: int | None, new: int | None, text: str) -> Row:
@@ -217,15 +237,18 @@ def file_rows(run: Run, previous: Run | None) -> list[Row]:
     now = _texts(run)
     before = _texts(previous) if previous else {}
     rows = []
-    for path in sorted(now.keys() | before.keys()):
-        changed = previous is not None and now.get(path) != before.get(path)
+    paths = sorted(now.keys() | before.keys())
+    differing = {path for path in paths if previous is not None and now.get(path) != before.get(path)}
+    room = MOST_PAIRS // max(len(differing), 1)
+    for path in paths:
+        changed = path in differing
         rows.append(
             {
                 "path": path,
                 "text": now.get(path, ""),
                 "gone": path not in now,
                 "changed": changed,
-                "diff": diff(before.get(path), now.get(path)) if changed else [],
+                "diff": diff(before.get(path), now.get(path), room) if changed else [],
             }
         )
     return rows

@@ -23,6 +23,7 @@ NEWS = "news"  # one stream for the installation: every change of every run
 KEEP_EVENTS = 20_000
 KEEP_NEWS = 2_000
 KEEP_SECONDS = 3_600
+KEEP_ENDED_SECONDS = 60  # whoever reads on finds the rest in PostgreSQL
 
 
 def run_key(run_id: UUID | str, attempt: int) -> str:
@@ -51,7 +52,7 @@ def append(run_id: UUID | str, attempt: int, event: Event) -> bool:
     key = run_key(run_id, attempt)
     try:
         pipe = client().pipeline(transaction=False)
-        fields: dict[Any, Any] = {"event": json.dumps(event)}
+        fields: dict[Any, Any] = {"event": json.dumps(event, ensure_ascii=False)}
         pipe.xadd(key, fields, id=f"{event['seq']}-0", maxlen=KEEP_EVENTS, approximate=True)
         pipe.expire(key, KEEP_SECONDS)
         pipe.execute()
@@ -64,17 +65,12 @@ def append(run_id: UUID | str, attempt: int, event: Event) -> bool:
     return True
 
 
-def current_check(run: Run) -> str:
-    """The id of the check that a live run is at, or "": it is told by Redis alone."""
+def let_go(run_id: UUID | str, attempt: int) -> None:
+    """Let the events of an attempt that has ended go soon. Best effort."""
     try:
-        last: Any = client().xrevrange(run_key(run.pk, run.attempt), count=100)
-    except redis.RedisError:
-        return ""
-    for _, fields in last:
-        event = json.loads(fields[b"event"])
-        if event["type"] == "check":
-            return str(event["check"])
-    return ""
+        client().expire(run_key(run_id, attempt), KEEP_ENDED_SECONDS)
+    except redis.RedisError as error:
+        log.warning("the events of run %s stay for an hour: %s", run_id, error)
 
 
 def tell_of(run: Run, **more: Any) -> None:

@@ -124,6 +124,7 @@ def _failure(check: CheckResult) -> dict[str, str] | None:
 
 
 @login_required
+@never_cache
 @require_GET
 def archive(request: AuthedRequest, run_id: UUID) -> HttpResponse:
     """The run's files as a zip, for `lastmile grade` elsewhere."""

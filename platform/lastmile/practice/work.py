@@ -66,8 +66,7 @@ class Attempt:
         self.run_row: Run | None = None
         self.told_at = 0.0
         self.sent = 0
-        self.away_until = 0.0
-        self._order = threading.Lock()
+        self._news = threading.Condition()
         self.events: list[Event] = []
         self.bytes = 0
         self._ended = threading.Event()
@@ -79,6 +78,8 @@ class Attempt:
             self.cancel.set()
         heart = threading.Thread(target=self._beat, name=f"heartbeat-{self.claim.run_id}", daemon=True)
         heart.start()
+        sender = threading.Thread(target=self._send, name=f"sender-{self.claim.run_id}", daemon=True)
+        sender.start()
         try:
             run = patiently(lambda: Run.objects.select_related("submission").get(pk=self.claim.run_id))
             streams.tell_of(run)
@@ -87,7 +88,10 @@ class Attempt:
         finally:
             self._ended.set()
             self._pulse.set()
+            with self._news:
+                self._news.notify_all()
             heart.join()
+            sender.join()
             _current.discard(self.cancel)
         return self._settle(result)
 
@@ -112,32 +116,44 @@ class Attempt:
         return result_of(verdict, lab.skills, {check.id: check.points for check in lab.checks})
 
     def _emit(self, event: Event) -> None:
-        """Keep the event and send it on. The verdict is told only once it is stored."""
+        """Keep the event; another thread sends it on. Grading never waits for Redis, be it away or silent."""
         if event["type"] == "state" and event["state"] in State.values:
             self._move(State(event["state"]))
         event = streams.clean(event)
-        with self._order:
+        with self._news:
             if self._keep(event):
-                self._forward()
-        if event["type"] == "check":
-            self._tell_class(event)
+                self._news.notify_all()
 
-    def _forward(self, settled: bool = False) -> None:
-        """Send what was not sent yet, in order; while Redis is away it waits in `events`."""
-        if time.monotonic() < self.away_until and not settled:
-            return
-        for event in self.events[self.sent :]:
-            if event["type"] == "verdict" and not settled:
+    def _send(self) -> None:
+        """Send the events as they come, until the engine has ended."""
+        while not self._ended.is_set():
+            with self._news:
+                self._news.wait_for(lambda: self._ended.is_set() or self._waiting())
+            if self._ended.is_set():
                 return
+            if not self._forward():
+                self._ended.wait(AWAY_SECONDS)
+
+    def _waiting(self) -> list[Event]:
+        """What was not sent yet. The verdict is told only once it is stored."""
+        return [event for event in self.events[self.sent :] if event["type"] != "verdict"]
+
+    def _forward(self, settled: bool = False) -> bool:
+        """Send what was not sent yet, in order. False: Redis is away, and the rest waits in `events`."""
+        for event in self.events[self.sent :] if settled else self._waiting():
+            if self._ended.is_set() and not settled:
+                return True
             if not streams.append(self.claim.run_id, self.claim.attempt, event):
-                self.away_until = time.monotonic() + AWAY_SECONDS
-                return
+                return False
             self.sent += 1
+            if event["type"] == "check" and not settled:
+                self._tell_class(event)
+        return True
 
     def _tell_class(self, event: Event) -> None:
         """Say which check the run is at, but not more often than a person can follow."""
         now = time.monotonic()
-        if self.run_row is not None and now >= max(self.away_until, self.told_at + NEWS_SECONDS):
+        if self.run_row is not None and now >= self.told_at + NEWS_SECONDS:
             self.told_at = now
             streams.tell_of(self.run_row, state=str(self.state), check=event["check"])
 
@@ -169,8 +185,8 @@ class Attempt:
                 "run %s: the verdict of attempt %s came late and was dropped", claim.run_id, claim.attempt
             )
             return "overtaken"
-        if run.is_done:
-            self._forward(settled=True)
+        if run.is_done and self._forward(settled=True):
+            streams.let_go(claim.run_id, claim.attempt)
         streams.tell_of(run)
         return run.verdict or "again"
 

@@ -2,6 +2,7 @@
 import htmx from "htmx.org";
 import { $ } from "./lib/dom.js";
 import { fillTimes } from "./lib/ago.js";
+import { stream } from "./lib/stream.js";
 import { t } from "./lib/words.js";
 
 
@@ -14,6 +15,7 @@ function live(on) {
   $("[data-live-word]").textContent = t(on ? "live" : "offlineShort");
 }
 
+const BETWEEN = 3000; // a busy class has news all the time, and the table of a large one takes the site a second
 let busy = false;
 let again = false;
 
@@ -26,17 +28,21 @@ async function refresh() {
   fillTimes(table);
   if (focused) $(`a[href="${CSS.escape(focused)}"]`, table)?.focus();
   if ($(".table-scroll", table)) $(".table-scroll", table).scrollLeft = scroll;
-  busy = false;
-  if (again) {
+  setTimeout(() => {
+    busy = false;
+    if (!again) return;
     again = false;
     refresh();
-  }
+  }, BETWEEN);
 }
 
-const source = new EventSource(root.dataset.eventsUrl);
-source.addEventListener("open", () => {
+function online() {
   live(true);
   refresh();
+}
+
+stream(root.dataset.eventsUrl, ["hello", "run"], {
+  on: (event) => (event.type === "hello" ? online() : refresh()),
+  offline: () => live(false),
+  online,
 });
-source.addEventListener("error", () => live(false));
-for (const type of ["message", "change", "run"]) source.addEventListener(type, () => refresh());

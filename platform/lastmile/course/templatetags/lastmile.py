@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
 from labs.harness.events import Text
-from lastmile.course.code import coloured
+from lastmile.course.code import coloured_once
 from lastmile.course.icons import ICONS
 from lastmile.problems import pick
 
@@ -119,7 +119,7 @@ def here(context: dict[str, Any], prefix: str, exactly: bool = False) -> SafeStr
 
 @register.simple_tag
 def code(text: str, path: str) -> SafeString:
-    """Coloured source; Pygments escapes it."""
+    """Coloured source of a lab or a learner; Pygments escapes it."""
     language = {
         "go": "go",
         "yaml": "yaml",
@@ -129,7 +129,7 @@ def code(text: str, path: str) -> SafeString:
         "c": "c",
         "h": "c",
     }
-    return mark_safe(coloured(text, language.get(path.rpartition(".")[2], "text")))
+    return mark_safe(coloured_once(text, language.get(path.rpartition(".")[2], "text")))
 
 
 @register.filter

@@ -1,4 +1,6 @@
-// A run as its events. EventSource reconnects by itself and sends Last-Event-ID.
+// A run as its events.
+import { stream } from "./stream.js";
+
 const types = ["queue", "attempt", "state", "step", "diagnostic", "check", "log", "timeline", "traffic", "cost", "verdict", "end"];
 
 /**
@@ -6,25 +8,13 @@ const types = ["queue", "attempt", "state", "step", "diagnostic", "check", "log"
  * Returns a function that stops following.
  */
 export function follow(url, handlers) {
-  const source = new EventSource(url);
-  let offline = false;
-  for (const type of types) {
-    source.addEventListener(type, (event) => {
-      if (offline) {
-        offline = false;
-        handlers.online?.();
-      }
-      handlers[type]?.(JSON.parse(event.data));
-      if (type === "end") source.close();
-    });
-  }
-  source.addEventListener("error", () => {
-    if (source.readyState === EventSource.CLOSED) {
-      handlers.closed?.();
-      return;
-    }
-    offline = true;
-    handlers.offline?.();
+  const stop = stream(url, types, {
+    on: (event) => {
+      if (event.type === "end") stop();
+      handlers[event.type]?.(JSON.parse(event.data));
+    },
+    offline: handlers.offline,
+    online: handlers.online,
   });
-  return () => source.close();
+  return stop;
 }
