@@ -37,7 +37,7 @@ class StaticFiles:
         if scope["type"] != "http" or not path.startswith(settings.STATIC_URL):
             await self.application(scope, receive, send)
             return
-        found = None if "\0" in path else await asyncio.to_thread(self.files.find_file, path)
+        found = await asyncio.to_thread(self.files.find_file, path)
         if found is None:
             await send({"type": "http.response.start", "status": 404, "headers": []})
             await send({"type": "http.response.body", "body": b""})

@@ -7,12 +7,13 @@ stream; those of traffic and cost are what labs.harness.tracer_lab emits.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.test_every_page import violations
 from tests.browser.visiting import Visit, Visitor
@@ -56,8 +57,11 @@ def recording(name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def play(visitor: Visitor, events: list[dict[str, Any]]) -> Page:
-    """The lab page after a submission whose run tells `events`."""
+def play(visitor: Visitor, events: list[dict[str, Any]], *before: int) -> Page:
+    """The lab page after a submission whose run tells `events`.
+
+    `before` are statuses that the stream is answered with first; 200 is one that breaks off after the first event.
+    """
     page = visitor.page
     page.set_default_timeout(PATIENCE)
     told = ["retry: 1000\n\n", 'event: attempt\ndata: {"attempt": 1, "reason": "first"}\n\n']
@@ -65,10 +69,21 @@ def play(visitor: Visitor, events: list[dict[str, Any]]) -> Page:
     end = {"state": "done", "verdict": "fail", "url": f"{RUN}/"}
     told.append(f"event: end\ndata: {json.dumps(end)}\n\n")
     run = {"id": "1", "url": f"{RUN}/", "events_url": f"{RUN}/events", "state": "queued", "verdict": ""}
-    page.route(
-        f"**{RUN}/events",
-        lambda route: route.fulfill(content_type="text/event-stream; charset=utf-8", body="".join(told)),
-    )
+    statuses = list(before)
+
+    def answer(route: Route) -> None:
+        if not statuses:
+            route.fulfill(content_type="text/event-stream; charset=utf-8", body="".join(told))
+        elif (status := statuses.pop(0)) == 200:
+            broken = [
+                "retry: 100\n\n",
+                'id: 1-0\nevent: attempt\ndata: {"attempt": 1, "reason": "first"}\n\n',
+            ]
+            route.fulfill(content_type="text/event-stream; charset=utf-8", body="".join(broken))
+        else:
+            route.fulfill(status=status)
+
+    page.route(re.compile(f"{RUN}/events"), answer)
     page.route(f"**{LAB}submit", lambda route: route.fulfill(status=201, json=run))
     visitor.open(LAB)
     page.wait_for_selector(".cm-content", state="attached")
@@ -85,6 +100,17 @@ def test_each_check_says_how_it_stands_on_each_kernel(visit: Visit) -> None:
     expect(rung.locator(".failure .saw")).to_contain_text("Linux 6.1: ")
     skipped = page.locator('[data-check="pinned"] [data-kernel="6.1"]')
     expect(skipped).to_have_text("Linux 6.1 skipped")
+
+
+@pytest.mark.parametrize("before", [(502, 502), (200, 503, 500), (200, 204, 204)], ids=str)
+def test_the_page_comes_back_whatever_the_stream_was_answered(visit: Visit, before: tuple[int, ...]) -> None:
+    """A site that restarts answers 502; one that has sent all, but for the end that was lost, answers 204."""
+    visitor = visit("classmate", "en", width=1440)
+    page = play(visitor, recording("one_kernel"), *before)
+    expect(page.locator('[data-check="accepted"] [data-kernel]')).to_have_count(2)
+    expect(page.locator("[data-submit]")).to_be_enabled()
+    # what Chromium says of each such answer by itself
+    visitor.errors[:] = [said for said in visitor.errors if not said.startswith("Failed to load resource")]
 
 
 def test_a_refusal_leads_to_the_line_and_shows_the_verifiers_log(visit: Visit) -> None:
