@@ -42,6 +42,8 @@ def overload(ailments: Ailments) -> Text | None:
 
 def _cause(part: str, word: str) -> tuple[str, str]:
     zh, en = _PARTS.get(part, (part, part))
+    if part == "audit":
+        return "API server 的审计日志已写满", "the API server's audit log is full"
     if word == "full":
         return "etcd 已写满，不再接受写入", "etcd is full and takes no more writes"
     if word == "too many":

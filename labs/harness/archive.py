@@ -26,6 +26,9 @@ from labs.harness.submission import (
 MAX_UPLOAD_BYTES = 4 * 1024 * 1024
 MAX_UNPACKED_BYTES = 16 * 1024 * 1024  # also what is skipped counts: skipping unpacks too
 MAX_RATIO = 200
+# What stands before a file's own header: long names, times, attributes. Python 3.11 before 3.11.10 takes the square of
+# its length to read (CVE-2024-6232).
+MAX_EXTENSION_BYTES, MAX_EXTENSIONS_BYTES = 4 << 10, 128 << 10
 _READ = 64 * 1024
 
 
@@ -102,11 +105,37 @@ def _take_zipped(
         return _take_stream(taken, name, stream, budget)
 
 
+class _Member(tarfile.TarInfo):
+    """One whose extension headers are small."""
+
+    def _proc_member(self, archive: _Archive) -> tarfile.TarInfo:
+        """The one way to what the types of members mean, as tarfile has it for those who add to them."""
+        if self.type in _EXTENSIONS:
+            archive.extensions += self.size
+            if self.size > MAX_EXTENSION_BYTES or archive.extensions > MAX_EXTENSIONS_BYTES:
+                raise tarfile.ReadError("the headers are too long")
+        return super()._proc_member(archive)  # type: ignore[misc,no-any-return]
+
+
+class _Archive(tarfile.TarFile):
+    tarinfo = _Member
+    extensions = 0
+
+
+_EXTENSIONS = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
+
+
 def read_tar(data: bytes) -> Submission:
     """The regular files of a tar, compressed or not. Raises BadSubmission."""
     taken, budget = Collector(), _Budget(len(data))
     try:
-        with tarfile.open(fileobj=_Counted(_unpacked(data), budget), mode="r|") as archive:
+        with _Archive.open(fileobj=_Counted(_unpacked(data), budget), mode="r|") as archive:
             for number, member in enumerate(archive):
                 if number >= MAX_ENTRIES:
                     raise BadSubmission([Problem("", too_many())])

@@ -18,6 +18,7 @@ from typing import Any
 
 from labs.harness.events import Text
 
+MAX_TEXT = 12_000  # letters, of which one takes six bytes of JSON at most
 CheckFunction = Callable[[Any], None]
 _registry: dict[str, CheckFunction] = {}
 _preparations: list[CheckFunction] = []
@@ -40,14 +41,20 @@ class Failed(Exception):
     kernel: str = ""
 
     def json(self) -> dict[str, Any]:
+        """What a learner's program said may be part of each text: all of it together fits a message."""
         return {
-            "tried": self.tried.json(),
-            "saw": self.saw.json(),
-            "expected": self.expected.json(),
-            "hint": self.hint.json(),
-            "command": self.command,
+            "tried": _cut(self.tried).json(),
+            "saw": _cut(self.saw).json(),
+            "expected": _cut(self.expected).json(),
+            "hint": _cut(self.hint).json(),
+            "command": self.command[:MAX_TEXT],
             **({"kernel": self.kernel} if self.kernel else {}),
         }
+
+
+def _cut(text: Text) -> Text:
+    zh, en = (said if len(said) <= MAX_TEXT else said[:MAX_TEXT] + "…" for said in (text.zh, text.en))
+    return Text(zh, en)
 
 
 class NotInTime(TimeoutError):

@@ -3,12 +3,13 @@
 The learner's program is root in the guest. Once it was started there, what ends the machine from
 inside (power-off, panic, a killed or overrun agent) is its doing: a check fails and says so. What ends
 it from outside is ours: the emulator crashed, or the machine was lost before any program of the learner
-ran in it.
+ran in it. A console can be silenced from inside; how the emulator ended cannot.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,10 @@ _TAMPERED = Text(
     "虚拟机的管理通道上出现了不是代理程序发出的数据：只有程序自己写了那个端口才会这样",
     "something other than the agent wrote to the machine's channel: only a program that opens that port does so",
 )
+_OFF = Text(
+    "程序关掉或重启了虚拟机，内核没有在控制台留下话",
+    "the program powered the machine off or restarted it, without a word on the console",
+)
 _SILENT = Text(
     "程序启动之后，虚拟机不再响应：代理程序被停住，或者 CPU、内存被用尽",
     "the machine stopped answering after the program was started: the agent was stopped, or processor or "
@@ -63,8 +68,10 @@ class Lost:
     log: str
 
 
-def why_lost(handle: Handle, error: GuestError, *, started: bool) -> Lost:
-    """The reason, by the evidence. `started`: a program of the learner has run in it."""
+def why_lost(handle: Handle, error: GuestError, *, started: bool, off: Callable[[], bool]) -> Lost:
+    """The reason, by the evidence. `started`: a program of the learner has run in it. `off()`: the emulator has ended
+    in order, as it does when the guest asks for it; it is called only where the console does not say.
+    """
     console = console_tail(handle)
     log = f"{type(error).__name__}: {error}\n{console[-3000:]}"
     said = next((text for pattern, text in _KERNEL_SAYS if re.search(pattern, console)), None)
@@ -76,6 +83,8 @@ def why_lost(handle: Handle, error: GuestError, *, started: bool) -> Lost:
         return Lost(False, _TAMPERED, log)
     if isinstance(error, Silent):
         return Lost(False, _SILENT, log)
+    if off():
+        return Lost(False, _OFF, log)
     # closed, and the kernel has said nothing: the emulator itself has ended
     return Lost(True, Text("虚拟机意外结束", "the machine ended for a reason of ours"), log)
 

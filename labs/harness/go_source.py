@@ -11,11 +11,13 @@ import re
 from labs.harness.events import Text
 
 _CODE_BEGINS = re.compile(r"^(?:func|type|var|const)\b", re.MULTILINE)
+# White space is that of one line, and none of it is given back once it is taken: these see megabytes of a stranger's.
 _CGO = re.compile(
-    r'^\s*(?:import\s+)?(?:_\s+|\.\s+)?"C"\s*(?://.*|/\*.*)?;?\s*$|\bimport\s+"C"', re.MULTILINE
+    r'^[^\S\n]*+(?:import[^\S\n]++)?(?:[_.][^\S\n]++)?"C"[^\S\n]*+(?://.*|/\*.*)?;?[^\S\n]*+$|\bimport\s++"C"',
+    re.MULTILINE,
 )
 _LINKNAME = re.compile(r"^//go:(linkname|cgo_\w+)\b", re.MULTILINE)
-_EMBED = re.compile(r"^//go:embed\s+(.+)$", re.MULTILINE)
+_EMBED = re.compile(r"^//go:embed[^\S\n]++(.+)$", re.MULTILINE)
 FORBIDDEN_SUFFIXES = (
     ".syso",
     ".s",

@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from labs.harness.channel import GuestRefused
 from labs.harness.mesh import MeshPlan
+
+T = TypeVar("T")
 
 Ask = Callable[[str, dict[str, Any], float], tuple[dict[str, Any], bytes]]
 
@@ -202,7 +204,8 @@ class Guest:
 
     def worker(self) -> int:
         """Start a process that makes system calls when it is told to; its PID."""
-        return int(self._ask("worker_start", {}, 30.0)[0]["pid"])
+        ok = self._ask("worker_start", {}, 30.0)[0]
+        return _understood(lambda: int(ok["pid"]))
 
     def work(
         self, pid: int, threads: Sequence[int], *, others: int = 0, child: int = 0, timeout: float = 60.0
@@ -235,14 +238,33 @@ class Guest:
 
     def received(self, since: int = 0) -> tuple[Received, ...]:
         """What the webhook got, from number `since` on, in the order in which it came; at most 512 in all."""
-        rows = self._ask("mesh_received", {"from": since}, 20.0)[0]["received"] or ()
-        return tuple(
-            _pick(Received, row, headers={k.lower(): v[0] for k, v in row["headers"].items()}) for row in rows
-        )
+        ok = self._ask("mesh_received", {"from": since}, 20.0)[0]
+        return _understood(lambda: tuple(_received(row) for row in ok["received"] or ()))
 
     def mesh_end(self) -> None:
         """Returns when its network and all its processes are gone."""
         self._ask("mesh_end", {}, 30.0)
+
+
+def _understood(read: Callable[[], T]) -> T:
+    """What `read` makes of an answer that the engine passed on as it was: the guest may have written anything."""
+    try:
+        return read()
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise GuestRefused(
+            f"its answer makes no sense ({type(error).__name__}: {str(error)[:100]})"
+        ) from error
+
+
+def _received(row: Mapping[str, Any]) -> Received:
+    return Received(
+        at=float(row["at"]),
+        method=str(row["method"]),
+        path=str(row["path"]),
+        headers={str(name).lower(): str(values[0]) for name, values in row["headers"].items()},
+        body=str(row["body"]),
+        answered=int(row["answered"]),
+    )
 
 
 def _pick(kind: Any, row: Mapping[str, Any], **more: Any) -> Any:

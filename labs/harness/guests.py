@@ -12,6 +12,7 @@ import base64
 import json
 import signal
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from labs.harness.learner import MAX_INSTANCES, Callbacks
 from labs.harness.manifest import Lab
 from labs.harness.output import Batches
 from sandboxes.interface import Completed, Handle
+from sandboxes.pool import client as pool
 from sandboxes.vm.client import Client
 from sandboxes.vm.errors import GuestError, Refused, Silent, TooLarge
 from sandboxes.vm.programs import Exit, Program
@@ -37,6 +39,7 @@ _MOST_PINS, _PIN_LETTERS = 200, 500
 _BODY_BYTES = 512 << 10  # the line that carries it to the grader holds 1 MiB
 _POLL_SECONDS = 1.0
 _PING_SECONDS = 15.0
+_END_SECONDS, _END_POLL_SECONDS = 5.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -198,11 +201,19 @@ class Guest:
         """The first reason counts. What is ours ends the run."""
         with self._lock:
             if self._lost is None:
-                self._lost = why_lost(self._handle, error, started=bool(self._programs) or self._commanded)
+                started = bool(self._programs) or self._commanded
+                self._lost = why_lost(self._handle, error, started=started, off=self._is_off)
             lost = self._lost
         if lost.ours and not self._closed:
             self._on.broken(f"Linux {self.kernel}: {lost.log}")
         return lost
+
+    def _is_off(self) -> bool:
+        """Whether the emulator has ended in order. It has a moment to end: its channel closes first."""
+        deadline = time.monotonic() + _END_SECONDS
+        while not (ended := pool.ailments(self._handle)) and time.monotonic() < deadline:
+            time.sleep(_END_POLL_SECONDS)
+        return ended.get("machine") == "off"
 
     def _await_end(self, number: int) -> None:
         program = self._programs[number]

@@ -11,6 +11,7 @@ from typing import Any
 
 RS = b"\x1e"
 MAX_LINE = 1024 * 1024
+MAX_LINE_TO_GRADER = 8 * MAX_LINE  # `go` has all of a submission's C sources, of which a byte may take six
 
 Message = dict[str, Any]
 _Shape = dict[str, type | tuple[type, ...]]
@@ -80,14 +81,14 @@ class BrokenProtocol(Exception):
 def encode(message: Message) -> bytes:
     """One line, with its newline. Raises BrokenProtocol when it is too long."""
     line = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    if len(line) > MAX_LINE:
+    if len(line) > (MAX_LINE_TO_GRADER if message.get("type") == "go" else MAX_LINE):
         raise BrokenProtocol(f"a {message.get('type')} message of {len(line)} bytes")
     return line + b"\n"
 
 
 def decode(line: bytes, shapes: dict[str, _Shape]) -> Message:
     """The message in one line, checked. Raises BrokenProtocol."""
-    if len(line) > MAX_LINE:
+    if len(line) > (MAX_LINE_TO_GRADER if shapes is TO_GRADER else MAX_LINE):
         raise BrokenProtocol(f"a line of {len(line)} bytes")
     try:
         message = json.loads(line)

@@ -62,7 +62,7 @@ def _events(lab: OperatorLab) -> list[dict[str, Any]]:
 
 def _row(at: float, source: str, text: Any, object_: str = "") -> dict[str, Any]:
     shown = text[:MAX_TEXT] if isinstance(text, str) else text
-    return {"at": at, "source": source, "text": shown} | ({"object": object_} if object_ else {})
+    return {"at": at, "source": source, "text": shown} | ({"object": object_[:MAX_TEXT]} if object_ else {})
 
 
 def _event(event: dict[str, Any]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ READY_SEEDED = (
     "&exclude=poststarthook/scheduling/bootstrap-system-priority-classes"
 )
 
+AUDIT_LOG_BYTES = 1024 * MIB  # past it the API server goes on and tells nobody what it did
 _AUDIT_POLICY = Path(__file__).with_name("audit-policy.yaml")
 _PKI = "pki"
 _ATTEMPTS = 8
@@ -162,7 +163,7 @@ def kube_apiserver(plan: Plan) -> Command:
             "tokens.csv": plan.tokens.csv(),
             "sa.key": plan.service_account_key,
         },
-        limits=_limits(1024 * MIB, 1024 * MIB),
+        limits=_limits(1024 * MIB, AUDIT_LOG_BYTES),
         network=plan.network,
         export=plan.audit_log,
         system=True,

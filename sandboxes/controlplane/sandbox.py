@@ -18,6 +18,7 @@ from sandboxes.jail import Command, Limits, Process, run
 from sandboxes.netns import NetNS
 
 # Estimates, not measured: so many end a run; a quarter of it explains why one broke.
+_AUDIT_SPARE_BYTES = 16 << 20  # a write that is under way may be in the log ten times as long as it is
 _MOST_SOCKETS = 4000
 
 _ENDPOINTS = {
@@ -105,14 +106,20 @@ class ControlPlane:
 
         A process that ended: "memory" (its limit), else "ended". "store": "full" when etcd takes no more,
         which is found out only when `deep`.
-        "connections": "too many" while far more are open than a lab needs.
+        "connections": "too many" while far more are open than a lab needs. "audit": "full" when the API server is
+        about to say no more of what it does.
         """
         found = {name: _end_of(process) for name, process in self.processes.items() if not process.running}
         if self._undo is None:
             found["sandbox"] = "ended"
         elif not found:
             found = self._crowded(_MOST_SOCKETS // 4) | self._full() if deep else self._crowded(_MOST_SOCKETS)
+            found |= self._said_too_much()
         return found
+
+    def _said_too_much(self) -> dict[str, str]:
+        size = Path(self.handle.data["audit_log"]).stat().st_size
+        return {"audit": "full"} if size > components.AUDIT_LOG_BYTES - _AUDIT_SPARE_BYTES else {}
 
     def _crowded(self, most: int) -> dict[str, str]:
         sockets = netns.tcp_sockets(self.handle.data["netns"])

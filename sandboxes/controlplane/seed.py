@@ -69,8 +69,10 @@ def store(etcd: Process, export: Path, folder: Path) -> None:
         raise StartFailed(
             "etcd did not end in order, so there is no seed", etcd.output().decode(errors="replace")
         )
+    # whoever makes one holds the lock: what another left half made was left for good
+    for left in folder.parent.glob(f".{folder.name}.*"):
+        shutil.rmtree(left, ignore_errors=True)
     staging = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(staging, ignore_errors=True)
     try:
         with tarfile.open(fileobj=io.BytesIO(export.read_bytes())) as tar:
             for member in tar:

@@ -230,9 +230,10 @@ def _rmdir(folder: Path) -> None:
 def left_behind() -> Iterator[Cgroup]:
     """Cgroups whose keeper is gone. The reaper removes them."""
     parents = [ROOT / PARENT] if version() == 2 else [ROOT / c / PARENT for c in _V1_CONTROLLERS]
-    names = {
-        entry.name for parent in parents if parent.is_dir() for entry in parent.iterdir() if entry.is_dir()
-    }
+    names = set()
+    for parent in parents:
+        with contextlib.suppress(FileNotFoundError):  # the last keeper that leaves removes it
+            names |= {entry.name for entry in parent.iterdir() if entry.is_dir()}
     for name in sorted(names):
         keeper = keeper_of(name)
         if keeper and start_time(keeper[0]) != keeper[1]:

@@ -8,14 +8,15 @@ import fcntl
 import os
 import secrets
 
-# one file for the machine, whatever LASTMILE_RUN says: a uid is the machine's
-LOCK = "/run/lastmile.uids"
+# One file for the machine, whatever LASTMILE_RUN says: a uid is the machine's. Containers share this folder.
+LOCK = "/run/lastmile/uids"
 FIRST, COUNT = 60_600, 580
 
 
 def take() -> int:
     """A uid that no other jail of this machine has while this process lives. Raises OSError when all are taken."""
     # never closed: closing any descriptor of the file would give every lock of this process back
+    os.makedirs(os.path.dirname(LOCK), mode=0o755, exist_ok=True)
     fd = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     begin = secrets.randbelow(COUNT)
     for step in range(COUNT):

@@ -109,8 +109,11 @@ class Daemon:
 
     def _sweep(self) -> None:
         while not self._stopping.wait(_SWEEP_SECONDS):
-            for name in reaper.sweep():
-                log.info("removed what was left behind: %s", name)
+            try:
+                for name in reaper.sweep():
+                    log.info("removed what was left behind: %s", name)
+            except OSError:
+                log.exception("what was left behind could not be removed; it is tried again")
 
     def _accept(self, listener: socket.socket) -> None:
         poll = select.poll()

@@ -14,7 +14,6 @@ parsed and handed over; what it means is for the caller to judge.
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from collections.abc import Mapping
@@ -27,7 +26,7 @@ from sandboxes.interface import Handle
 from sandboxes.vm import bpf
 from sandboxes.vm.channel import Channel
 from sandboxes.vm.errors import Malformed, Refused
-from sandboxes.vm.frames import VERSION
+from sandboxes.vm.frames import VERSION, loads
 from sandboxes.vm.programs import Exit, OnExit, OnOutput, Program, Usage, number
 
 _ENTROPY_BYTES = 64
@@ -138,7 +137,7 @@ class Client:
         `stop_at_output`, ends it. When it ends, all that it started is ended. Raises Refused when it does
         not start.
         """
-        program = Program(self._channel, number(), on_output, on_exit)
+        program = Program(self._channel, number(), on_output, on_exit, output_bytes)
         self._channel.listen(program.number, program.hear)
         args = {
             "program": program.number,
@@ -153,7 +152,7 @@ class Client:
         try:
             ok, _ = self.call("start", args, stdin, timeout=timeout)
             program.pid = int(ok["pid"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise Malformed(f"start was answered with {ok!r:.200}") from error
         except BaseException:
             self._channel.unlisten(program.number)
@@ -177,7 +176,7 @@ class Client:
         try:
             first = {str(name): str(values[0]) for name, values in dict(ok["headers"]).items() if values}
             return Response(int(ok["status"]), first, body)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
             raise Malformed(f"http was answered with {ok!r:.200}") from error
 
     def bpf(self, timeout: float = 10.0) -> bpf.Objects:
@@ -216,13 +215,13 @@ def _state(ok: Mapping[str, Any]) -> State:
         if ok["protocol"] != VERSION:
             raise Refused(f"the agent speaks protocol {ok['protocol']!r:.20}, this host {VERSION}")
         return State(str(ok["release"])[:100], float(ok["uptime"]), int(ok["unix_ns"]) / 1e9)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise Malformed(f"hello was answered with {ok!r:.200}") from error
 
 
 def _object(text: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = loads(text)
     except (ValueError, RecursionError) as error:
         raise Malformed("an answer's body is not JSON") from error
     if not isinstance(value, dict):

@@ -8,6 +8,7 @@ bounded before anything is kept.
 from __future__ import annotations
 
 import json
+import math
 import struct
 import zlib
 from dataclasses import dataclass
@@ -110,9 +111,21 @@ class Decoder:
         return (header, payload) if right else None
 
 
+def loads(text: bytes) -> Any:
+    """JSON whose numbers are finite: 1e999 and NaN are no answers. Raises ValueError, RecursionError."""
+    return json.loads(text, parse_float=_finite, parse_constant=_finite)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is not a finite number")
+    return value
+
+
 def _parse(text: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(text)
+        value = loads(text)
     except (ValueError, RecursionError) as error:
         raise BadFrame(f"a header that is not JSON: {text[:80]!r}") from error
     if not isinstance(value, dict):

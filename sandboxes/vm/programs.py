@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import signal
 import threading
@@ -54,9 +55,16 @@ class Program:
     """Made by Client.start."""
 
     def __init__(
-        self, channel: Channel, number: int, on_output: OnOutput | None, on_exit: OnExit | None
+        self,
+        channel: Channel,
+        number: int,
+        on_output: OnOutput | None,
+        on_exit: OnExit | None,
+        output_bytes: int = 0,
     ) -> None:
+        """`output_bytes` is what the agent was told to let through; 0: all of it."""
         self.number = number
+        self._left = output_bytes or math.inf
         self.pid = 0
         self._channel = channel
         self._on_output = on_output
@@ -71,7 +79,10 @@ class Program:
             self._lost = header
             self._ended.set()
         elif header.get("event") == "output":
-            if self._on_output is not None:
+            self._left -= len(payload)
+            if self._left < 0:  # the agent keeps to its limit: this is somebody who writes in its name
+                self._give_up(Malformed("more output than the agent may send"))
+            elif self._on_output is not None:
                 self._on_output(payload)
         elif header.get("event") == "exit":
             self._exit = parse_exit(header.get("exit"))
@@ -79,6 +90,11 @@ class Program:
             self._ended.set()
             if self._on_exit is not None:
                 self._on_exit(self._exit)
+
+    def _give_up(self, error: GuestError) -> None:
+        self._channel.unlisten(self.number)
+        self._lost = error
+        self._ended.set()
 
     @property
     def running(self) -> bool:

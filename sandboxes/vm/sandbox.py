@@ -83,6 +83,16 @@ class VirtualMachine:
             return False
         return self._process.running if self._process is not None else Path(self.handle.data["dir"]).is_dir()
 
+    def ailments(self, deep: bool = False) -> dict[str, str]:
+        """{} while its process is there. {"machine": "off"}: it ended in order, as by the guest's own wish; "ended":
+        in any other way. Asked of its owner.
+        """
+        if self.standing():
+            return {}
+        ended = self._process.wait(0) if self._process is not None else None
+        in_order = ended is not None and ended.exit_code == 0 and not ended.stopped_by
+        return {"machine": "off" if in_order else "ended"}
+
     def settle(self, timeout: float = 30.0) -> None:
         """It is whole when `start` returns."""
 

@@ -154,8 +154,10 @@ def _save(process: Process, connection: socket.socket) -> bytes:
 
 
 def _store(folder: Path, ram: int, state: bytes, release: str, memory_bytes: int) -> None:
+    # whoever makes one holds the lock: what another left half made was left for good
+    for left in folder.parent.glob(f".{folder.name}.*"):
+        shutil.rmtree(left, ignore_errors=True)
     part = folder.with_name(f".{folder.name}.{os.getpid()}")
-    shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
     try:
         digest = memory.store(ram, part / "ram")

@@ -15,6 +15,7 @@ from labs.harness import ailing, audit, timeline
         ({"kube-apiserver": "memory"}, "the API server ran out of memory"),
         ({"grader": "memory"}, "the grader that reads"),
         ({"store": "full"}, "etcd is full"),
+        ({"audit": "full"}, "audit log is full"),
         ({"connections": "too many"}, "TCP connections"),
     ],
 )
@@ -59,3 +60,8 @@ def test_a_write_that_only_looks_like_a_dry_run_is_a_write(query: str) -> None:
 def test_what_a_learner_words_is_kept_short() -> None:
     kept = entry("/api/v1/pods?labelSelector=" + "a" * 9000, "list")
     assert len(kept.uri) + len(kept.user_agent) <= 2 * audit._LONGEST
+
+
+def test_a_name_that_a_learner_chose_is_cut_in_the_time_line() -> None:
+    row = timeline._row(1.0, "audit", "x", "configmaps/default/" + "n" * 4000)
+    assert len(row["object"]) == timeline.MAX_TEXT

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import tarfile
+import time
 import tracemalloc
 import zipfile
 
@@ -172,3 +173,39 @@ def test_a_damaged_zip_or_tar_never_raises_anything_else(at: int, damage: bytes)
             archive.read_archive(damaged, "damaged")
         except BadSubmission:
             continue
+
+
+def extended(size: int, times: int = 1) -> bytes:
+    """A tar whose files have extension headers of `size` bytes that are slow to understand."""
+    out = b""
+    for number in range(times):
+        info = tarfile.TarInfo("x")
+        info.type, info.size = tarfile.XHDTYPE, size
+        body = b"9" * size
+        out += info.tobuf(tarfile.USTAR_FORMAT) + body + bytes(-size % 512)
+        file = tarfile.TarInfo(f"f{number}.go")
+        file.size = len(MAIN)
+        out += file.tobuf(tarfile.USTAR_FORMAT) + MAIN + bytes(-len(MAIN) % 512)
+    return out + bytes(1024)
+
+
+@pytest.mark.parametrize(("size", "times"), [(40_000, 1), (15 << 20, 1), (4096, 190)])
+def test_headers_that_take_long_to_read_are_not_read(size: int, times: int) -> None:
+    begun = time.process_time()
+    with pytest.raises(BadSubmission):
+        archive.read_archive(gzip.compress(extended(size, times)), "x.tgz")
+    assert time.process_time() - begun < 4
+
+
+def test_headers_as_programs_write_them_are_read() -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as bundle:
+        for number in range(150):
+            info = tarfile.TarInfo(f"f{number}.go")
+            info.size = len(MAIN)
+            info.pax_headers = {
+                "LIBARCHIVE.xattr.com.apple.provenance": "x" * 200,
+                "mtime": "1790000000.123456",
+            }
+            bundle.addfile(info, io.BytesIO(MAIN))
+    assert len(archive.read_archive(out.getvalue(), "x.tar").files) == 150

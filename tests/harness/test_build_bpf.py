@@ -14,7 +14,7 @@ from labs.harness.jails import Jails
 from labs.harness.submission import BadSubmission, Submission
 from sandboxes import paths
 from sandboxes.bpf import toolchain
-from sandboxes.interface import StartFailed
+from sandboxes.interface import Completed, StartFailed
 
 pytestmark = pytest.mark.system
 
@@ -215,3 +215,22 @@ def test_missing_headers_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("LASTMILE_CACHE", str(tmp_path))
     assert paths.cache_dir() == tmp_path
     assert toolchain.missing() == ["bpf2go", "vmlinux.h", "libbpf's headers"]
+
+
+def test_a_program_of_300_mib_is_an_error_of_the_learners(jails: Jails, into: Path) -> None:
+    files = {
+        **SOLUTION.files,
+        "large.go": b"package main\n\nvar Large = [300 << 20]byte{1}\n\nfunc init() { println(&Large) }\n",
+    }
+    built = build.build(LAB, Submission(files), jails, into, lambda text: None)
+    assert built.program is None
+    assert built.reason is not None
+    assert "larger than 128 MiB" in built.reason.en
+    assert not into.with_name("exported").exists() or not into.with_name("exported").stat().st_size
+
+
+def test_a_jail_that_never_began_is_ours(jails: Jails, into: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    never = Completed(1, b"bwrap: Creating new namespace failed", 0.1)
+    monkeypatch.setattr(jails, "run", lambda command: never)
+    with pytest.raises(StartFailed, match="could not be started"):
+        build.build(LAB, SOLUTION, jails, into, lambda text: None)

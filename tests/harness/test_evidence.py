@@ -17,6 +17,11 @@ def machine(folder: Path, console: str | None = "") -> Handle:
     return Handle("vm", "vm-1", "boot", {"dir": str(folder)})
 
 
+def never() -> bool:
+    """The emulator ended badly."""
+    return False
+
+
 @pytest.mark.parametrize(
     ("console", "said"),
     [
@@ -29,7 +34,7 @@ def machine(folder: Path, console: str | None = "") -> Handle:
     ],
 )
 def test_what_the_kernel_said_last_decides(console: str, said: str, tmp_path: Path) -> None:
-    lost = why_lost(machine(tmp_path, console), Gone("closed"), started=True)
+    lost = why_lost(machine(tmp_path, console), Gone("closed"), started=True, off=never)
     assert not lost.ours
     assert said in lost.text.en
     assert console.strip() in lost.log
@@ -39,16 +44,23 @@ def test_what_the_kernel_said_last_decides(console: str, said: str, tmp_path: Pa
     ("error", "said"), [(Malformed("x"), "other than the agent"), (Silent("x"), "stopped answering")]
 )
 def test_an_agent_that_was_disturbed_is_the_learners(error: GuestError, said: str, tmp_path: Path) -> None:
-    lost = why_lost(machine(tmp_path), error, started=True)
+    lost = why_lost(machine(tmp_path), error, started=True, off=never)
     assert not lost.ours
     assert said in lost.text.en
 
 
 def test_a_machine_that_ended_without_a_word_is_ours(tmp_path: Path) -> None:
-    assert why_lost(machine(tmp_path), Gone("closed"), started=True).ours
-    assert why_lost(machine(tmp_path, None), Gone("closed"), started=True).ours
+    assert why_lost(machine(tmp_path), Gone("closed"), started=True, off=never).ours
+    assert why_lost(machine(tmp_path, None), Gone("closed"), started=True, off=never).ours
 
 
 @pytest.mark.parametrize("error", [Gone("x"), Silent("x"), Malformed("x")])
 def test_before_the_learners_program_it_is_always_ours(error: GuestError, tmp_path: Path) -> None:
-    assert why_lost(machine(tmp_path, "reboot: Power down"), error, started=False).ours
+    assert why_lost(machine(tmp_path, "reboot: Power down"), error, started=False, off=never).ours
+
+
+def test_a_console_that_was_silenced_hides_no_power_off(tmp_path: Path) -> None:
+    lost = why_lost(machine(tmp_path), Gone("closed"), started=True, off=lambda: True)
+    assert not lost.ours
+    assert "without a word on the console" in lost.text.en
+    assert why_lost(machine(tmp_path), Gone("closed"), started=False, off=lambda: True).ours

@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labs.harness.checks import Failed
+from labs.harness.events import Text
 from labs.harness.guests import OPERATIONS
 from labs.harness.protocol import (
     FROM_GRADER,
@@ -61,3 +63,20 @@ def test_noise_is_refused(noise: bytes) -> None:
 
 def test_the_engine_does_every_operation_of_a_guest_and_no_other() -> None:
     assert set(OPERATIONS) == set(GUEST_OPERATIONS)
+
+
+def test_the_largest_sources_reach_the_grader() -> None:
+    sources = {f"bpf/{n}.h": "\x01" * (255 << 10) for n in range(4)}
+    message = {"type": "go", "sources": sources}
+    assert decode(encode(message), TO_GRADER) == message
+
+
+def test_the_longest_failure_fits_a_message() -> None:
+    said = "\x01" * 1_000_000
+    failed = Failed(*[Text(said, said)] * 4, command=said)
+    message = {
+        "type": "event",
+        "event": "check",
+        "fields": {"check": "x", "status": "failed", "failure": failed.json()},
+    }
+    assert decode(encode(message), FROM_GRADER)["fields"]["failure"]["saw"]["en"].endswith("…")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -149,3 +151,42 @@ def test_whatever_is_handed_in_is_taken_or_refused_in_both_languages(files: dict
     assert bool(problems) != bool(names)
     assert all(p.text.zh and p.text.en and p.file.isprintable() for p in problems)
     assert all(not name.startswith("/") and ".." not in name.split("/") for name in names)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n" * 255_000,
+        " " * 255_000 + "x",
+        '"C"' + " " * 255_000 + "x",
+        "import " * 36_000,
+        "import" + "\n" * 250_000,
+        "_ " * 120_000,
+        ('"C"' + " " * 500) * 500,
+        "//go:embed" + " " * 250_000,
+        "//go:embed " * 22_000,
+    ],
+    ids=range(9),
+)
+def test_the_largest_file_is_looked_at_in_no_time(text: str) -> None:
+    content = f"package main\n{text}\nfunc main() {{}}\n".encode()
+    begun = time.process_time()
+    with contextlib.suppress(BadSubmission):
+        submission.accept(LAB, submission.from_files({"main.go": content}))
+    assert time.process_time() - begun < 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'import "C"',
+        'import _ "C"',
+        '  import  .  "C" // x',
+        'import (\n\t"C"\n)',
+        'import\n\n"C"',
+        '"C" /* x */ ;',
+    ],
+)
+def test_cgo_is_told_however_it_is_written(line: str) -> None:
+    [problem] = problems_of({"main.go": f"package main\n{line}\nfunc main() {{}}\n".encode()})
+    assert 'import "C" is not accepted' in problem.text.en

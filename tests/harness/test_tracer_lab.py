@@ -114,12 +114,21 @@ def test_canned_numbers_do_not_fit_traffic_that_nobody_could_know() -> None:
     assert only(verdict, "counts").status == "failed"
 
 
+QUIET = 'os.WriteFile("/sys/class/tty/ttyS0/console", []byte("N"), 0)'
+SILENT_OFF = f"{QUIET}; syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF)"
+
+
 @pytest.mark.parametrize(
     ("code", "imports", "said"),
     [
         ("syscall.Reboot(syscall.LINUX_REBOOT_CMD_POWER_OFF)", (), "powered the machine off"),
         ("syscall.Reboot(syscall.LINUX_REBOOT_CMD_RESTART)", (), "restarted the machine"),
         ('os.WriteFile("/proc/sysrq-trigger", []byte("c"), 0)', (), "crash"),
+        (
+            SILENT_OFF,
+            (),
+            "without a word on the console",
+        ),
     ],
 )
 def test_a_machine_that_the_program_ended_fails_the_check_and_says_so(

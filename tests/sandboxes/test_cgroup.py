@@ -218,3 +218,13 @@ def test_one_without_its_keeper_is_found(group: cgroup.Cgroup) -> None:
         assert dead.name in {g.name for g in cgroup.left_behind()}
     finally:
         dead.remove()
+
+
+def test_the_folder_of_all_may_go_while_it_is_looked_at(
+    second: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(self: Path) -> Iterator[Path]:
+        raise FileNotFoundError(self)
+
+    monkeypatch.setattr(Path, "iterdir", gone)
+    assert list(cgroup.left_behind()) == []

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sandboxes import netns
-from sandboxes.controlplane import ControlPlane, components
+from sandboxes.controlplane import ControlPlane, components, sandbox
 from sandboxes.controlplane.client import ApiError, Client
 from tests.sandboxes.attacks import perl, said, sh
 from tests.sandboxes.learners import allow, learner, status
@@ -243,3 +243,13 @@ def test_the_world_is_out_of_reach_from_inside(plane: ControlPlane) -> None:
     script = "use Socket; socket(my $s, PF_INET, SOCK_STREAM, 0); print connect($s, sockaddr_in(443, inet_aton($ARGV[0]))) ? 'yes' : $!"
     for address in ("1.1.1.1", "10.0.0.1", "169.254.169.254"):
         assert said(perl(script, address, network=plane.handle.data["netns"])) == "Network is unreachable"
+
+
+def test_an_audit_log_that_is_about_to_end_is_told(
+    plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = Path(plane.handle.data["audit_log"]).stat().st_size
+    assert plane.ailments() == {}
+    monkeypatch.setattr(components, "AUDIT_LOG_BYTES", size + sandbox._AUDIT_SPARE_BYTES - 1)
+    assert plane.ailments() == {"audit": "full"}
+    assert plane.ailments(deep=True) == {"audit": "full"}

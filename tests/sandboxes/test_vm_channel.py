@@ -15,6 +15,7 @@ import pytest
 
 from sandboxes.vm import template
 from sandboxes.vm.channel import Channel
+from sandboxes.vm.client import Client
 from sandboxes.vm.errors import Busy, Gone, GuestError, Malformed, Refused, Silent, TooLarge
 from sandboxes.vm.frames import Frame, encode
 
@@ -276,3 +277,31 @@ def test_a_machine_that_is_not_there_is_gone(tmp_path: Path) -> None:
     for path in (tmp_path / "agent", tmp_path / "nowhere" / "agent"):
         with pytest.raises(Gone):
             Channel(path, 0.05)
+
+
+def test_output_in_the_agents_name_is_bounded(tmp_path: Path) -> None:
+    """The agent keeps to the limit that it was given; a program that took over its port does not."""
+    kept = bytearray()
+
+    def agent(connection: socket.socket, frame: Frame) -> None:
+        number = frame.header["args"]["program"]
+        connection.sendall(_answer(frame, ok={"pid": 7}))
+        for _ in range(1000):
+            connection.sendall(
+                encode(Frame(frame.session, {"event": "output", "program": number}, bytes(32 << 10)))
+            )
+
+    with _channel(tmp_path, agent) as channel:
+        program = Client(channel).start(("/bin/x",), output_bytes=64 << 10, on_output=kept.extend)
+        with pytest.raises(Malformed, match="more output"):
+            program.wait(10)
+    assert len(kept) <= 64 << 10
+
+
+@pytest.mark.parametrize("pid", ["1e999", "NaN", '"x"', "[]", "null"])
+def test_a_number_that_is_none_is_a_lie(tmp_path: Path, pid: str) -> None:
+    def agent(connection: socket.socket, frame: Frame) -> None:
+        connection.sendall(_answer(frame, ok={"pid": 55555}).replace(b"55555", pid.ljust(5).encode()))
+
+    with _channel(tmp_path, agent) as channel, pytest.raises(Malformed):
+        Client(channel).start(("/bin/x",))

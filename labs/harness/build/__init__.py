@@ -17,7 +17,7 @@ from pathlib import Path
 
 from labs.harness.build import bpf
 from labs.harness.build.jailed import SOURCES, command, environment, tree
-from labs.harness.build.result import Built, reason
+from labs.harness.build.result import Built, reason, too_large
 from labs.harness.diagnostics import Diagnostic, parse, parse_clang, unformatted
 from labs.harness.events import Text
 from labs.harness.jails import Jails
@@ -33,7 +33,13 @@ __all__ = ["Built", "OnLog", "build", "describe", "environment", "tree", "vet"]
 _VET_SECONDS = 60.0
 # what a shell answers for a program that it cannot start; the go command itself ends with 1 or 2
 _SHELL_FAILED = (126, 127)
-_GO = "go build -buildvcs=false -ldflags='-s -w' -o /tmp/program {package}"
+# a few lines make a program of a gigabyte, which then is copied and sent; what the labs' solutions take is 60 MiB
+MAX_PROGRAM_BYTES = 128 << 20
+_TOO_LARGE = 99
+_GO = (
+    "go build -buildvcs=false -ldflags='-s -w' -o /tmp/program {package}"
+    f" && {{{{ [ $(stat -c %s /tmp/program) -le {MAX_PROGRAM_BYTES} ] || exit {_TOO_LARGE}; }}}}"
+)
 
 
 @dataclass(frozen=True)
@@ -81,8 +87,10 @@ def build(lab: Lab, submission: Submission, jails: Jails, into: Path, on_log: On
         raise StartFailed(
             f"the build was not done after {done.seconds:.0f} s, {done.cpu_seconds:.0f} of them CPU", output
         )
-    if done.exit_code in _SHELL_FAILED:
+    if done.exit_code in _SHELL_FAILED or not (done.stopped_by or fence.encode() in done.output):
         raise StartFailed("the compiler could not be started", output)
+    if done.exit_code == _TOO_LARGE:
+        return Built(None, advice + compiled, too_large(MAX_PROGRAM_BYTES), output, time.monotonic() - begun)
     found = advice + (compiled + parse("build", go) if not done.stopped_by else [])
     return Built(None, found, reason(lab, done, found), output, time.monotonic() - begun)
 

@@ -46,3 +46,11 @@ def reason(lab: Lab, done: Completed, found: list[Diagnostic]) -> Text:
     return Text(
         f"编译不通过：{count} 处错误", f"it does not compile: {count} error{'s' if count > 1 else ''}"
     )
+
+
+def too_large(most: int) -> Text:
+    """A program of more than `most` bytes came out."""
+    return Text(
+        f"编译出的程序超过 {most >> 20} MiB；最常见的原因是很大的、带初值的全局数组",
+        f"the program is larger than {most >> 20} MiB; most often a large array with initial values is why",
+    )
