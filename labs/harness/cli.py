@@ -34,7 +34,12 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The exit code: 0 pass, 1 fail, 2 error, 3 internal, 64 wrong usage, 130 interrupted."""
-    args = _parser().parse_args(argv)
+    parser = _parser()
+    args, rest = parser.parse_known_args(argv)
+    if args.verb == "setup":
+        args.rest = rest
+    elif rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     try:
         code: int = args.run(args)
         return code
@@ -62,8 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     _prove_arguments(verb("prove", _prove, "Prove that a lab's grader tells right from wrong."))
     doctor = verb("doctor", _doctor, "Say what this machine can do, with a remedy for what it cannot.")
     doctor.add_argument("--json", action="store_true")
-    setup = verb("setup", _setup, "Fetch or build what grading needs.")
-    setup.add_argument("rest", nargs=argparse.REMAINDER)
+    verb("setup", _setup, "Fetch or build what grading needs. Options: those of python -m sandboxes.setup.")
     return parser
 
 
@@ -123,6 +127,10 @@ def _grade(args: argparse.Namespace) -> int:
     from labs.harness.engine import Cancelled
 
     lab = manifest.load(args.lab)
+    known = [check.id for check in lab.checks]
+    if unknown := [id_ for id_ in args.only if id_ not in known]:
+        print(f"lastmile: {lab.slug} has no check {unknown[0]}; it has {', '.join(known)}", file=sys.stderr)
+        return USAGE_EXIT
     language = language_of(args.lang)
     emit: Callable[[Event], None] = Display(lab, language, args.log)
     if args.json:

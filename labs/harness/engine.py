@@ -24,6 +24,7 @@ from labs.harness.graders import Graders
 from labs.harness.jails import Cancelled, Jails
 from labs.harness.leasing import Leasing
 from labs.harness.manifest import Lab
+from labs.harness.sanitize import clean_lines
 from labs.harness.session import Options, Outcome
 from labs.harness.submission import BadSubmission, Submission
 from labs.harness.verdict import CheckResult, Verdict, Word
@@ -214,7 +215,8 @@ class _Run:
 
     def _diagnose(self, diagnostics: list[Diagnostic]) -> None:
         for diagnostic in diagnostics:
-            self.emitter.emit("diagnostic", **diagnostic.json())
+            said = diagnostic.json()
+            self.emitter.emit("diagnostic", **said | {"message": clean_lines(said["message"])})
 
     def _vet(self, accepted: Submission, jails: Jails) -> list[Diagnostic]:
         return build.vet(self.lab, accepted, jails) if self.options.advice else []
@@ -224,7 +226,8 @@ class _Run:
             self._diagnose(vetting.result())
 
     def _build_log(self, text: str) -> None:
-        self.emitter.emit("log", stream="build", text=text)
+        """A compiler repeats what the source says, escape sequences too."""
+        self.emitter.emit("log", stream="build", text=clean_lines(text))
 
     def _tell_building(self, count: int) -> None:
         """The log's first line: said at once, so that nobody wonders whether the submission arrived."""

@@ -21,6 +21,11 @@ def clean(text: str) -> str:
     return "".join(c for c in bare if c in _SAFE or unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
 
 
+def clean_lines(text: str) -> str:
+    """Each line clean, with its line break."""
+    return "\n".join(clean(line) for line in text.split("\n"))
+
+
 class Lines:
     """Cuts a stream of bytes into clean lines within the limits. Not thread-safe.
 

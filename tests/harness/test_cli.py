@@ -11,6 +11,7 @@ import pytest
 from labs.harness import cli, display, doctor, manifest
 from labs.harness.display import Display, language_of
 from labs.harness.events import Text
+from sandboxes.setup import __main__ as set_up
 
 LABS = Path(__file__).with_name("labs")
 LAB = manifest.load("services/echo", LABS)
@@ -21,11 +22,25 @@ def test_it_works(capsys: pytest.CaptureFixture[str]) -> None:
     assert "operators/database" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("argv", [["grade"], ["no-such-verb"], ["grade", "x", "y", "--json", "--events"]])
+@pytest.mark.parametrize(
+    "argv", [["grade"], ["no-such-verb"], ["grade", "x", "y", "--json", "--events"], ["labs", "--loud"]]
+)
 def test_wrong_usage_is_64_because_2_speaks_of_the_submission(argv: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main(argv)
     assert caught.value.code == 64
+
+
+def test_a_check_that_the_lab_does_not_have_is_64(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["grade", "operators/database", str(tmp_path), "--only", "nothing"]) == 64
+    assert "operators/database has no check nothing; it has connects, " in capsys.readouterr().err
+
+
+def test_the_set_up_takes_its_own_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(set_up, "main", told.append)
+    cli.main(["setup", "--list", "--only", "go"])
+    assert told == [["--list", "--only", "go"]]
 
 
 def test_an_unknown_lab_is_64(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labs.harness import sanitize
-from labs.harness.sanitize import Lines
+from labs.harness.sanitize import Lines, clean_lines
 
 
 def test_it_works() -> None:
@@ -58,3 +58,7 @@ def test_whatever_comes_is_printable_however_it_is_cut(parts: list[bytes]) -> No
     for line in joined:
         assert "\n" not in line
         assert "\x1b" not in line
+
+
+def test_lines_keep_their_breaks_and_nothing_else() -> None:
+    assert clean_lines("a\x1b[31mb\x1b[0m\r\n\tc\u202e\n") == "ab\n\tc\n"
