@@ -6,6 +6,7 @@ that it names; mutants of the solution are killed, or survive with a reason; rep
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -145,12 +146,19 @@ class _Prover:
         return Repeated(name, of=proof.program_hash(self.lab, name))
 
     def _outcome(self, name: str, seed: int) -> tuple[str, str]:
-        """AGREED, or the word and which checks did not pass; and then the grader's log."""
+        """AGREED, or the word and which checks did not pass; and then what they said, and the grader's log."""
         verdict = self._judge(read_dir(self.lab.folder / name), _WHOLE, seed).verdict
         if verdict.verdict == "pass":
             return proof.AGREED, ""
         rows = [f"{row.check} {row.status}" for row in verdict.checks if row.status != "passed"]
-        return ": ".join([verdict.verdict, ", ".join(rows) or verdict.reason.en]), f"\n{verdict.log}"
+        told = [
+            f"\n    {row.check}: {json.dumps(row.failure, ensure_ascii=False)}"
+            for row in verdict.checks
+            if row.failure
+        ]
+        return ": ".join([verdict.verdict, ", ".join(rows) or verdict.reason.en]), "".join(
+            [*told, f"\n{verdict.log}"]
+        )
 
     def _solutions(self) -> list[str]:
         others = sorted(p.name for p in (self.lab.folder / "solutions").glob("*") if p.is_dir())
