@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 
 import pytest
@@ -72,3 +74,13 @@ def test_a_second_call_for_one_cause_is_caught_however_late(
 def test_a_queue_that_is_too_short_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     world = simulate(monkeypatch, queue=8)
     assert "dropped" in fails("hangs", world)
+
+
+def test_other_threads_do_not_move_its_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock of deadlines has a thread that sleeps ten times a second."""
+    world = simulate(monkeypatch)
+    before = world.uptime()
+    thread = threading.Thread(target=lambda: time.sleep(0.2))
+    thread.start()
+    thread.join()
+    assert world.uptime() - before < 0.1
