@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import IO, Any
 
+from labs.harness import pace
 from labs.harness.checks import NotInTime
 from labs.harness.events import Text
 from labs.harness.protocol import RS, TO_GRADER, BrokenProtocol, Message, decode, encode
@@ -91,7 +92,8 @@ class Channel:
     def ask_guest(self, do: str, args: dict[str, Any], timeout: float) -> tuple[dict[str, Any], bytes]:
         """Have the engine ask the machine's agent; its object and body. Raises GuestRefused, GuestLost, Refused."""
         fields = {"do": do, "args": args, "timeout": timeout}
-        answer = self._await("guest", fields, timeout + _ANSWER_SECONDS)
+        # the engine gives it longer while the machine is busy
+        answer = self._await("guest", fields, timeout * pace.MOST + _ANSWER_SECONDS)
         if answer["error"]:
             raise GuestRefused(answer["error"])
         return answer["ok"], base64.b64decode(answer["body"])

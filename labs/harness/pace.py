@@ -72,6 +72,11 @@ class Pace:
             counted = self._advance()
             return (self._last - self._began) / counted if counted else 1.0
 
+    def stretched(self, seconds: float) -> float:
+        """How long so many seconds of this clock take by the wall, while the crowd stays as it is."""
+        with self._lock:
+            return seconds * self._factor
+
     def _advance(self) -> float:
         now = self._wall()
         self._counted += (now - self._last) / self._factor
@@ -108,6 +113,11 @@ def own() -> Pace:
 def now() -> float:
     """Like time.monotonic(), for deadlines."""
     return own().now()
+
+
+def stretched(seconds: float) -> float:
+    """A deadline for who can count by the wall alone."""
+    return own().stretched(seconds)
 
 
 def sleep(seconds: float) -> None:

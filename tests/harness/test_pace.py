@@ -48,6 +48,16 @@ def test_a_busy_machine_has_more_time() -> None:
     assert clock.stretch() == pytest.approx(2.0, rel=0.1)
 
 
+def test_who_counts_by_the_wall_is_given_longer() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    machine.live(clock, 5.0)
+    assert clock.stretched(10.0) == pytest.approx(10.0)
+    machine.tasks = 8.0
+    machine.live(clock, 20.0)
+    assert clock.stretched(10.0) == pytest.approx(20.0, rel=0.05)
+
+
 def test_it_has_a_bound() -> None:
     machine = Machine(tasks=10_000)
     clock = machine.clock()

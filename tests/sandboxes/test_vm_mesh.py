@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from labs.harness import pace
 from labs.harness.guest import Guest
 from labs.harness.guests import OPERATIONS
 from labs.harness.mesh import DEVICE, Exchange, MeshPlan, Server, Session
@@ -23,7 +24,7 @@ ECHO = Server("10.244.5.5", 7000, "echo", slow=True)
 @pytest.fixture
 def mesh(guest: Client) -> Iterator[Guest]:
     def ask(operation: str, args: dict[str, Any], timeout: float) -> tuple[dict[str, Any], bytes]:
-        answer = OPERATIONS[operation](None, guest, args, timeout)  # type: ignore[arg-type]
+        answer = OPERATIONS[operation](None, guest, args, pace.stretched(timeout))  # type: ignore[arg-type]
         return answer.ok, answer.body
 
     here = Guest("any", ask)
