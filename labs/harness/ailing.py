@@ -22,6 +22,10 @@ _PARTS = {
     "apigate": ("你的程序与 API server 之间的代理", "the proxy between your program and the API server"),
     "grader": ("读取集群对象的评分程序", "the grader that reads the cluster's objects"),
 }
+_FULL = {
+    "store": ("etcd 已写满，不再接受写入", "etcd is full and takes no more writes"),
+    "audit": ("API server 的审计日志已写满", "the API server's audit log is full"),
+}
 _BY_LOAD = frozenset({"memory", "full", "too many"})
 
 
@@ -42,10 +46,8 @@ def overload(ailments: Ailments) -> Text | None:
 
 def _cause(part: str, word: str) -> tuple[str, str]:
     zh, en = _PARTS.get(part, (part, part))
-    if part == "audit":
-        return "API server 的审计日志已写满", "the API server's audit log is full"
     if word == "full":
-        return "etcd 已写满，不再接受写入", "etcd is full and takes no more writes"
+        return _FULL[part]
     if word == "too many":
         return "打开的 TCP 连接太多，别人连不上 API server", (
             "it holds so many TCP connections that nobody else reaches the API server"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sandboxes import folders
-from sandboxes.interface import Completed, Handle
+from sandboxes.interface import Completed, Handle, StartFailed
 from sandboxes.jail import Process
 from sandboxes.vm import qemu
 from sandboxes.vm.client import Client, check_name
@@ -89,7 +89,10 @@ class VirtualMachine:
         """
         if self.standing():
             return {}
-        ended = self._process.wait(0) if self._process is not None else None
+        try:
+            ended = self._process.wait(0) if self._process is not None else None
+        except StartFailed:  # its jail broke
+            ended = None
         in_order = ended is not None and ended.exit_code == 0 and not ended.stopped_by
         return {"machine": "off" if in_order else "ended"}
 

@@ -33,13 +33,11 @@ __all__ = ["Built", "OnLog", "build", "describe", "environment", "tree", "vet"]
 _VET_SECONDS = 60.0
 # what a shell answers for a program that it cannot start; the go command itself ends with 1 or 2
 _SHELL_FAILED = (126, 127)
-# a few lines make a program of a gigabyte, which then is copied and sent; what the labs' solutions take is 60 MiB
+_GO = "go build -buildvcs=false -ldflags='-s -w' -o /tmp/program {package}"
+# a few lines make a program of a gigabyte, which then would be copied and sent
 MAX_PROGRAM_BYTES = 128 << 20
 _TOO_LARGE = 99
-_GO = (
-    "go build -buildvcs=false -ldflags='-s -w' -o /tmp/program {package}"
-    f" && {{{{ [ $(stat -c %s /tmp/program) -le {MAX_PROGRAM_BYTES} ] || exit {_TOO_LARGE}; }}}}"
-)
+_FITS = f"{{ [ $(stat -c %s /tmp/program) -le {MAX_PROGRAM_BYTES} ] || exit {_TOO_LARGE}; }}"
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ def build(lab: Lab, submission: Submission, jails: Jails, into: Path, on_log: On
         return Built(None, [Diagnostic("clang", "", 0, 0, recipe.en)], recipe)
     fence = secrets.token_hex(8)
     program = _GO.format(package=shlex.quote(lab.build.package))
-    steps = (recipe.prepare, f"echo {fence}", program, recipe.export)
+    steps = (recipe.prepare, f"echo {fence}", program, _FITS, recipe.export)
     script = f"gofmt -l .; echo {fence}; " + " && ".join(steps)
     exported = into.with_name("exported")
     exported.touch(mode=0o700)

@@ -33,7 +33,7 @@ from lastmile.practice.models import Run, RunLog, State
 from lastmile.practice.streams import run_key
 
 IDLE_MS = 1_000
-LOOKS = 3  # idle steps between two looks at the row of a run that is being graded
+LOOK_SECONDS = 3  # between two looks at the row of a run that is being graded and says nothing
 MOST_STREAMS = (
     20  # of one person in this process: as many tabs, and some that have not noticed that they are closed
 )
@@ -149,7 +149,6 @@ class Follower:
     def __init__(self, run: Run, place: Place) -> None:
         self.run, self.place = run, place
         self.queued: dict[str, Any] = {}  # what the reader was told last of its place in the queue
-        self.steps = 0
         self.idle_seconds = 0.0
         self.redis: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
             settings.REDIS_URL,
@@ -162,13 +161,10 @@ class Follower:
         try:
             yield b"retry: 1000\n\n"
             while not self.run.is_done:
-                idle = True
                 async for part in self._step():
-                    idle = False
                     yield part
-                self.steps = self.steps + 1 if idle else 0
                 # the row says little that the events do not: many readers must not ask for it all the time
-                if self.run.state == State.QUEUED or self.steps % LOOKS == LOOKS - 1 or not idle:
+                if self.run.state == State.QUEUED or self.idle_seconds % LOOK_SECONDS == 0:
                     await self._refresh()
             async for part in self._rest():
                 yield part
