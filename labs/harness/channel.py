@@ -85,7 +85,7 @@ class Channel:
     ) -> None:
         """Have the engine do something and wait until it is done. Raises Refused, GuestLost."""
         fields = {"do": do, "process": process, "env": env or {}, "args": args or []}
-        answer = self._await("request", fields, _START_SECONDS)
+        answer = self._await("request", fields, _START_SECONDS * pace.MOST)
         if answer["error"]:
             raise Refused(f"{do}: {answer['error']}")
 

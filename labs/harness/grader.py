@@ -38,6 +38,7 @@ def _grade(channel: Channel, assignment: Message) -> int:
     lab = manifest.load(assignment["lab"], Path(assignment["root"]))
     load_checks(lab)
     fixtures = Fixtures(channel, assignment)
+    channel.on("pace", lambda message: pace.tell("engine", message["factor"]))
     channel.follow()
     runner = Runner(lab, checks.registered(), channel.emit, frozenset(assignment["only"]))
     runner.stop_at_failure = assignment["stop"]

@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 
 from labs.harness import pace
 from labs.harness.evidence import Lost, why_lost
+from labs.harness.guest_clock import GuestClock
 from labs.harness.learner import MAX_INSTANCES, Callbacks
 from labs.harness.manifest import Lab
 from labs.harness.output import Batches
@@ -39,6 +40,7 @@ _RUN_BYTES = 64 << 10
 _MOST_PINS, _PIN_LETTERS = 200, 500
 _BODY_BYTES = 512 << 10  # the line that carries it to the grader holds 1 MiB
 _POLL_SECONDS = 1.0
+_PUSH_SECONDS, _START_SECONDS, _ORDER_SECONDS = 60.0, 30.0, 10.0
 _PING_SECONDS = 15.0
 _END_SECONDS, _END_POLL_SECONDS = 5.0, 0.1
 
@@ -70,6 +72,7 @@ class Guest:
         self._handle, self._lab, self._on = handle, lab, callbacks
         self._output = Batches(callbacks.lines, callbacks.cut, callbacks.broken)
         self._client: Client | None = None
+        self._clock: GuestClock | None = None
         self._programs: dict[int, Program] = {}
         self._pushed: set[str] = set()
         self._lost: Lost | None = None
@@ -115,6 +118,8 @@ class Guest:
         """Idempotent. Requests that wait end."""
         self._closed = True
         self._output.close()
+        if self._clock is not None:
+            self._clock.close()
         if self._client is not None:
             self._client.close()
 
@@ -128,12 +133,12 @@ class Guest:
         self._push(client, self.built, PROGRAM)
         output = bytearray()
         program = client.start(
-            (f"/work/{PROGRAM}", *args), output_bytes=_RUN_BYTES, on_output=output.extend, **self._how(30.0)
+            (f"/work/{PROGRAM}", *args), output_bytes=_RUN_BYTES, on_output=output.extend, **self._how()
         )
         self._commanded = True
         ended = program.wait(timeout)
         in_time = ended is not None
-        ended = ended or program.kill()
+        ended = ended or program.kill(pace.stretched(_ORDER_SECONDS))
         how = {"code": ended.code, "signal": ended.signal, "stopped_by": ended.stopped_by} if ended else {}
         return Answer({"code": None, "signal": 0, "stopped_by": "", **how, "in_time": in_time}, bytes(output))
 
@@ -151,27 +156,28 @@ class Guest:
             (f"/work/{name}", *args),
             output_bytes=_OUTPUT_BYTES,
             on_output=self._output.feed,
-            **self._how(30.0, env),
+            **self._how(env),
         )
 
     def _push(self, client: Client, program: Path, name: str) -> None:
         if name not in self._pushed:
-            client.put_bytes(name, program.read_bytes(), mode=0o755, timeout=60.0)
+            seconds = pace.stretched(_PUSH_SECONDS)
+            client.put_bytes(name, program.read_bytes(), mode=0o755, timeout=seconds)
             self._pushed.add(name)
 
-    def _how(self, timeout: float, env: Mapping[str, str] | None = None) -> dict[str, Any]:
+    def _how(self, env: Mapping[str, str] | None = None) -> dict[str, Any]:
         """What every process of the learner's program is started with."""
         limits = self._lab.limits
         return {
             "env": {"PATH": "/bin", "HOME": "/tmp", "TMPDIR": "/tmp", **(env or {})},
             "memory_bytes": limits.memory_bytes,
             "processes": limits.processes,
-            "timeout": timeout,
+            "timeout": pace.stretched(_START_SECONDS),
         }
 
     def _signal(self, number: int, which: signal.Signals) -> None:
         program = self._programs[number]
-        self._try(lambda client: program.signal(which))
+        self._try(lambda client: program.signal(which, pace.stretched(_ORDER_SECONDS)))
 
     def _try(self, action: Callable[[Client], T]) -> T:
         if self._lost is not None:
@@ -189,14 +195,16 @@ class Guest:
 
     def _answers(self) -> bool:
         try:
-            self._connected().ping(_PING_SECONDS)
+            self._connected().ping(pace.stretched(_PING_SECONDS))
         except GuestError:
             return False
         return True
 
     def _connected(self) -> Client:
         if self._client is None:
-            self._client = Client.connect(self._handle)
+            client = self._client = Client.connect(self._handle, pace.stretched(_ORDER_SECONDS))
+            self._clock = GuestClock(lambda timeout: client.ping(timeout).uptime, self._on.slow)
+            self._clock.start()
         return self._client
 
     def _lose(self, error: GuestError) -> Lost:
@@ -261,7 +269,7 @@ def _bpf(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
 
 
 def _bpf_stats(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
-    client.bpf_stats(args["on"] is True)
+    client.bpf_stats(args["on"] is True, timeout)
     return Answer({})
 
 
@@ -275,7 +283,7 @@ def _release(guest: Guest, client: Client, args: Args, timeout: float) -> Answer
 
 
 def _usage(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
-    return Answer(asdict(guest.program(int(args["process"])).usage()))
+    return Answer(asdict(guest.program(int(args["process"])).usage(timeout)))
 
 
 def _verify(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
@@ -290,9 +298,14 @@ def _run(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
     """A command of the guest's own (busybox), as its root."""
     argv, output = tuple(str(word) for word in args["argv"]), bytearray()
     program = client.start(
-        argv, on_output=output.extend, output_bytes=_RUN_BYTES, stop_at_output=False, memory_bytes=64 * MIB
+        argv,
+        on_output=output.extend,
+        output_bytes=_RUN_BYTES,
+        stop_at_output=False,
+        memory_bytes=64 * MIB,
+        timeout=timeout,
     )
-    ended = program.wait(timeout) or program.kill()
+    ended = program.wait(timeout) or program.kill(timeout)
     return Answer({"code": ended.code if ended else None}, bytes(output))
 
 

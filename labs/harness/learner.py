@@ -26,12 +26,16 @@ OnExit = Callable[[int, Completed], None]
 
 @dataclass(frozen=True)
 class Callbacks:
-    """Called from threads of the Learner's own: new lines {at, text}, the cut, an end, a broken jail."""
+    """Called from threads of the Learner's own: new lines {at, text}, the cut, an end, a broken jail.
+
+    `slow`: how many times as long all takes where the program runs, where that is known.
+    """
 
     lines: OnLines
     cut: Callable[[], None]
     exited: OnExit
     broken: Callable[[str], None]
+    slow: Callable[[float], None]
 
 
 class Learner:

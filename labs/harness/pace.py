@@ -4,15 +4,19 @@ On a machine with more to run than it has processors, everything takes longer, a
 fail for that. So what the graders wait for is measured in seconds of a machine that keeps up: while
 `runnable` tasks want `cpus` processors, a second of the wall counts
 
-    1 / clamp(runnable / (USUAL * cpus), 1, MOST)
+    1 / clamp(runnable / (USUAL * cpus), 1, CROWDED)
 
 seconds. A run on a machine of its own has about two runnable tasks a processor, so that there both clocks
 agree. What is a fact about time itself (when a request came, how far two attempts lie apart) is
 measured with the clock on the wall, as ever.
 
 The number comes from /proc/loadavg (proc_loadavg(5), the fourth field: currently runnable scheduling
-entities), read ten times a second. A learner's program cannot win by being busy: its processor share is
-bounded, and all that it could gain is that its own verdict comes later, within MOST.
+entities), read ten times a second. It says nothing of shares: all jails together have an eighth of what others
+have. Who knows better how slow it is where the learner's program runs says so with `tell` (guest_clock.py does), and
+the larger of the two counts, up to MOST.
+
+A learner's program cannot win by being busy: its processor share is bounded, and all that it could gain is
+that its own verdict comes later, within MOST.
 """
 
 from __future__ import annotations
@@ -24,9 +28,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 USUAL = 2.0
-MOST = 4.0
+CROWDED = 4.0
+MOST = 8.0
 _SAMPLE_SECONDS = 0.1
 _SMOOTHING = 0.2  # the weight of a new sample: half of a change is believed after three of them
+_NEWS_SECONDS = 5.0  # what was told longer ago does not count any more
 _LOADAVG = Path("/proc/loadavg")
 
 
@@ -53,6 +59,7 @@ class Pace:
         self._began = self._last = wall()
         self._counted = 0.0
         self._factor = 1.0
+        self._told: dict[str, tuple[float, float]] = {}
 
     def now(self) -> float:
         """Seconds since this clock was made, as they count."""
@@ -61,10 +68,22 @@ class Pace:
 
     def sample(self) -> None:
         """Look at the machine once more."""
-        seen = min(MOST, max(1.0, self._crowd() / self._room))
+        crowd = min(CROWDED, max(1.0, self._crowd() / self._room))
         with self._lock:
             self._advance()
-            self._factor += _SMOOTHING * (seen - self._factor)
+            self._told = {
+                who: said for who, said in self._told.items() if said[1] > self._last - _NEWS_SECONDS
+            }
+            seen = max(crowd, *(factor for factor, _ in self._told.values()), 1.0)
+            self._factor += _SMOOTHING * (min(MOST, seen) - self._factor)
+
+    def tell(self, who: str, factor: float) -> None:
+        """`who` has seen that all takes `factor` times as long, and is believed until it says otherwise, or nothing
+        for a while.
+        """
+        with self._lock:
+            self._advance()
+            self._told[who] = (factor, self._last)
 
     def stretch(self) -> float:
         """How many seconds of the wall one that counts has taken so far; 1.0 on a machine that keeps up."""
@@ -118,6 +137,11 @@ def now() -> float:
 def stretched(seconds: float) -> float:
     """A deadline for who can count by the wall alone."""
     return own().stretched(seconds)
+
+
+def tell(who: str, factor: float) -> None:
+    """See Pace.tell."""
+    own().tell(who, factor)
 
 
 def sleep(seconds: float) -> None:

@@ -31,6 +31,7 @@ TO_GRADER: dict[str, _Shape] = {
     "reply": {"id": int, "error": str},
     "output": {"lines": list},
     "answer": {"id": int, "error": str, "lost": dict, "ok": dict, "body": str},
+    "pace": {"factor": (int, float)},
     "exited": {"process": int, "code": (int, type(None)), "stopped_by": str},
 }
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from labs.harness import pace
 from labs.harness.ailing import Ailments
 from labs.harness.events import Emitter, Text
 from labs.harness.guests import REFERENCE, Answer, Guest, GuestLost
@@ -77,7 +78,7 @@ class Session:
     ) -> None:
         self._lab, self._sandbox, self._jails, self._emitter = lab, sandbox, jails, emitter
         self._seed, self._options, self._kernel, self._told = seed, options, kernel, told
-        callbacks = Callbacks(self._lines, self._cut, self._exited, self._break)
+        callbacks = Callbacks(self._lines, self._cut, self._exited, self._break, self._slow)
         self._learner = Learner(lab, sandbox, jails, callbacks)
         self._guest = Guest(kernel, machine, lab, callbacks) if machine else None
         self._inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -285,6 +286,10 @@ class Session:
         zh, en = Exit(result.exit_code, result.stopped_by).describe()
         self._step("sandbox", Text(f"程序结束：{zh}", f"the program ended: {en}"))
         self._send("exited", process=number, code=result.exit_code, stopped_by=result.stopped_by)
+
+    def _slow(self, factor: float) -> None:
+        pace.tell(f"{self._lab.slug} {id(self)}", factor)
+        self._send("pace", factor=factor)
 
     def _await_end(self) -> None:
         assert self._process is not None

@@ -183,9 +183,9 @@ class Client:
         """Every program, map and link of the kernel's, and what is pinned below /sys/fs/bpf."""
         return bpf.parse(self.call("bpf", timeout=timeout, limit=4 * MIB)[0])
 
-    def bpf_stats(self, on: bool) -> None:
+    def bpf_stats(self, on: bool, timeout: float = 10.0) -> None:
         """Have the kernel count each BPF program's run time from now on, or no longer."""
-        self.call("bpf_stats", {"on": on})
+        self.call("bpf_stats", {"on": on}, timeout=timeout)
 
     def quiesce(self) -> None:
         """Have the guest give back the memory that it can do without. For templates."""

@@ -109,18 +109,18 @@ class Program:
             raise self._lost
         return self._exit
 
-    def signal(self, which: signal.Signals) -> None:
+    def signal(self, which: signal.Signals, timeout: float = 10.0) -> None:
         """Signal the program itself; SIGKILL ends all that it started as well. One that has ended is no error."""
-        self._channel.request("signal", {"program": self.number, "signal": int(which)}, b"", 10.0, 0)
+        self._channel.request("signal", {"program": self.number, "signal": int(which)}, b"", timeout, 0)
 
     def kill(self, timeout: float = 10.0) -> Exit | None:
         """End it and all that it started; how it ended."""
-        self.signal(signal.SIGKILL)
+        self.signal(signal.SIGKILL, timeout)
         return self.wait(timeout)
 
-    def usage(self) -> Usage:
+    def usage(self, timeout: float = 10.0) -> Usage:
         """What it has used so far, or used in all."""
-        return parse_usage(self._channel.request("usage", {"program": self.number}, b"", 10.0, 0)[0])
+        return parse_usage(self._channel.request("usage", {"program": self.number}, b"", timeout, 0)[0])
 
 
 def parse_exit(value: Any) -> Exit:

@@ -65,6 +65,37 @@ def test_it_has_a_bound() -> None:
     assert clock.now() >= 100.0 / pace.MOST
 
 
+def test_who_sees_more_than_the_crowd_is_believed() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    for _ in range(100):
+        clock.tell("a machine", 6.0)
+        machine.live(clock, 0.2)
+    settled = clock.now()
+    clock.tell("another one", 1.0)
+    clock.tell("a machine", 6.0)
+    machine.live(clock, 3.0)
+    assert clock.now() - settled == pytest.approx(0.5, rel=0.05)
+
+
+def test_a_crowd_counts_beside_what_is_told() -> None:
+    machine = Machine(tasks=12)
+    clock = machine.clock()
+    machine.live(clock, 10.0)
+    clock.tell("a machine", 1.0)
+    assert clock.stretched(1.0) == pytest.approx(3.0, rel=0.05)
+
+
+def test_old_news_is_forgotten() -> None:
+    machine = Machine()
+    clock = machine.clock()
+    clock.tell("a machine", 6.0)
+    machine.live(clock, 4.0)
+    assert clock.stretched(1.0) == pytest.approx(6.0, rel=0.1)
+    machine.live(clock, 6.0)
+    assert clock.stretched(1.0) == pytest.approx(1.0, rel=0.05)
+
+
 def test_one_crowded_moment_is_not_believed() -> None:
     machine = Machine()
     clock = machine.clock()
@@ -76,14 +107,15 @@ def test_one_crowded_moment_is_not_believed() -> None:
     assert clock.stretch() < 1.15
 
 
-@given(st.lists(st.tuples(st.floats(0.0, 5.0), st.floats(-1.0, 1e6)), max_size=60))
-def test_it_never_runs_backwards_nor_faster_than_the_wall(steps: list[tuple[float, float]]) -> None:
+@given(st.lists(st.tuples(st.floats(0.0, 5.0), st.floats(-1.0, 1e6), st.floats(-1.0, 1e6)), max_size=60))
+def test_it_never_runs_backwards_nor_faster_than_the_wall(steps: list[tuple[float, float, float]]) -> None:
     machine = Machine(at=0.0)
     clock = machine.clock()
     before = clock.now()
-    for seconds, tasks in steps:
+    for seconds, tasks, told in steps:
         machine.at += seconds
         machine.tasks = tasks
+        clock.tell("a machine", told)
         clock.sample()
         assert before <= clock.now() <= machine.at + 1e-9
         assert clock.now() * pace.MOST >= machine.at - 1e-6
