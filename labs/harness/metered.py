@@ -18,8 +18,9 @@ lab.toml's grader.py registers what `graded.checks` has.
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import ClassVar, Generic, TypeVar
@@ -58,11 +59,18 @@ class MeteredWorld(ABC):
     def follow(self, page: Exposition) -> None:
         """Take note of a page. Raises Failed when a counter is less on it than on the one before."""
         last, self._last = self._last, page
-        fallen = page.fallen(last) if last is not None else []
-        if not fallen:
-            return
+        if last is not None:
+            self.never_fall([last, page])
+
+    def never_fall(self, pages: Sequence[Exposition]) -> None:
+        """Raises Failed when a counter of one page is less on the next one, or not there any more."""
+        for earlier, later in itertools.pairwise(pages):
+            if fallen := later.fallen(earlier):
+                raise self._fell(fallen)
+
+    def _fell(self, fallen: Sequence[str]) -> Failed:
         rows = "\n".join(fallen[:_MOST_SHOWN])
-        raise Failed(
+        return Failed(
             tried=Text("先后抓取两次", "scraped twice, one after the other"),
             saw=Text(f"变小或消失了：\n{rows}", f"fell or went away:\n{rows}"),
             expected=Text("counter 从不减小", "no counter ever falls"),

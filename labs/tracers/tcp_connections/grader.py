@@ -6,5 +6,5 @@ from labs.tracers.tcp_connections.grading import ends, life, page, ring, states,
 MODULES = (page, states, ends, ring, life)
 
 # Here and not where they are defined: those modules are imported once, this file whenever the lab is loaded.
-for id_, function in world.CHECKS.items():
+for id_, function in world.graded.checks.items():
     check(id_)(function)

@@ -43,7 +43,9 @@ def errors(world: World) -> None:
             f"{len(plan.connections)} 个没有正常结束的连接",
             f"{len(plan.connections)} connections that did not end in order",
         ),
-        expected=Text("reason 是简介表格里第一个符合的", "reason is the first of the brief's rows that fits"),
+        expected=Text(
+            "reason 是任务书表格里第一个符合的", "reason is the first of the brief's rows that fits"
+        ),
     )
 
 

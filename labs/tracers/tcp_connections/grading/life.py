@@ -68,7 +68,8 @@ def _of_the_start(series: tuple[str, str, str]) -> bool:
     Whoever labels these wrongly, by a client's own port, say, was told so by an earlier check.
     """
     port = series[2].rsplit(":", 1)[-1]
-    return of_scrapes(series) or not port.isdigit() or int(port) >= FIRST_EPHEMERAL
+    number = int(port) if port.isascii() and port.isdigit() and len(port) < 6 else FIRST_EPHEMERAL
+    return of_scrapes(series) or number >= FIRST_EPHEMERAL
 
 
 @graded("killed", running=False)

@@ -28,7 +28,7 @@ from labs.tracers.tcp_connections.grading.ledger import (
     expected,
     lost_of,
 )
-from labs.tracers.tcp_connections.grading.world import METRICS, World, graded, grown, never_fall
+from labs.tracers.tcp_connections.grading.world import METRICS, World, graded, grown
 
 CLIENTS, TIMES = 3, 2
 _PAGE = "=== page"
@@ -123,7 +123,7 @@ def _check_labels(name: str, labels: dict[str, str], wanted: tuple[str, str]) ->
         _wrong(
             f'{name}{{{wanted[0]}="{labels[wanted[0]]}"}}',
             Text(f"{wanted[0]} 取 {'、'.join(values)}", f"{wanted[0]} is one of {', '.join(values)}"),
-            Text("标签的值照抄简介里的写法。", "Spell the values as the brief does."),
+            Text("标签的值照抄任务书里的写法。", "Spell the values as the brief does."),
         )
 
 
@@ -202,8 +202,8 @@ def _scrape_together(world: World) -> None:
             command=f"nc 127.0.0.1 9435 & curl {METRICS}",
         )
     for each in range(CLIENTS):
-        never_fall([pages[0], *whole[each * TIMES : (each + 1) * TIMES]])
-    never_fall([pages[0], world.page()])
+        world.never_fall([pages[0], *whole[each * TIMES : (each + 1) * TIMES]])
+    world.never_fall([pages[0], world.page()])
 
 
 def _page_of(answer: str) -> Exposition | None:

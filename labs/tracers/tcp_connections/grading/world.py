@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import wraps
 
 from labs.harness import pace
-from labs.harness.checks import CheckFunction, Failed
+from labs.harness.checks import Failed
 from labs.harness.events import Text
 from labs.harness.exposition import Exposition
-from labs.harness.tracer_lab import Cost, TracerLab
+from labs.harness.guest import Usage
+from labs.harness.metered import Graded, MeteredWorld
+from labs.harness.tracer_lab import Cost
 from labs.harness.traffic import Plan, Truth
 from labs.tracers.tcp_connections.grading import plans
 from labs.tracers.tcp_connections.grading.clues import clue
@@ -38,8 +38,9 @@ START_WITHIN = 45.0
 # a run that the kernel leaves out can cost the counts of one socket: up to three
 _COUNTS_OF_A_MISS, _MOST_MISSES = 3, 4
 
-CHECKS: dict[str, CheckFunction] = {}
-_worlds: dict[str, World] = {}
+# a tracer that has taken less than this since it was looked at last has worked off what came
+_RESTING_CPU_SECONDS, _REST_WITHIN, _LOOK_SECONDS = 0.001, 3.0, 0.25
+
 Accept = Callable[[Series], bool]
 
 
@@ -60,8 +61,12 @@ class Grown:
 
 
 @dataclass
-class World:
-    lab: TracerLab
+class World(MeteredWorld):
+    falls = Text(
+        "抓取不改变计数：不要清零，不要只给出上次之后的增量；给出过的标签值也不能淘汰。",
+        "A scrape changes no count: do not reset, and do not serve what came since the last one. A label's "
+        "value that was given out is not evicted either.",
+    )
     scrapes: int = 0
     env: dict[str, str] = field(default_factory=dict)
     first: Grown | None = None
@@ -70,27 +75,21 @@ class World:
     def __post_init__(self) -> None:
         self.lab.metrics = METRICS
         self._ports = plans.ports(self.lab.random)
-        self._last: Exposition | None = None
 
     def draft(self) -> plans.Draft:
         return plans.Draft(self.lab.random, self._ports)
 
     def page(self) -> Exposition:
-        """The metrics now. Raises Failed when there are none, or not in the format, or when a counter fell."""
         self.scrapes += 1
-        page = self.lab.scrape()
-        self.follow(page)
-        return page
+        return super().page()
 
-    def follow(self, page: Exposition) -> None:
-        """Take note of a page. Raises Failed when a counter is less on it than on the one before."""
-        last, self._last = self._last, page
-        if last is not None:
-            never_fall([last, page])
+    def restart(self) -> None:
+        self.start(self.env)
 
     def start(self, env: dict[str, str] | None = None, *, reference: bool = False) -> None:
         """Start the learner's program, or the reference, and wait for its metrics; raises Failed or NotInTime."""
-        self._last, self.scrapes = None, 0  # another process counts from zero
+        self.forget_page()
+        self.scrapes = 0
         if not reference:
             self.env = env or {}
         self.lab.start(env, START_WITHIN, reference=reference)
@@ -151,13 +150,17 @@ class World:
         raise Failed(tried=tried, saw=saw, expected=expected, hint=told, command=f"curl {METRICS}")
 
     def measured(self, plan: Plan) -> Grown:
-        """run(), with what the tracer took for it in `cost`."""
+        """run(), with what the tracer took for it in `cost`.
+
+        Nothing is scraped between the two looks at what it has used: how often would depend on the machine's load.
+        """
         lab, number = self.lab, self.lab.operator.number
+        misses, before, scrapes = self.mark()
         lab.guest.statistics(True)
         try:
-            used, kernel = lab.guest.usage(number), lab.objects()
-            result = self.run(plan, lambda truth: expected(truth.connections))
-            after, objects = lab.guest.usage(number), lab.objects()
+            used, kernel = self._at_rest(number), lab.objects()
+            truth = lab.traffic(plan)
+            after, objects = self._at_rest(number), lab.objects()
         finally:
             lab.guest.statistics(False)
         self.cost = Cost(
@@ -166,7 +169,18 @@ class World:
             (objects.run_time_ns - kernel.run_time_ns) / 1e9,
             objects.run_count - kernel.run_count,
         )
-        return result
+        return self.settle(plan, truth, expected(truth.connections), before, misses, scrapes)
+
+    def _at_rest(self, number: int) -> Usage:
+        """What it has used once it has worked off what came, or after a while: who polls never rests."""
+        deadline = pace.now() + _REST_WITHIN
+        used = self.lab.guest.usage(number)
+        while pace.now() < deadline:
+            pace.sleep(_LOOK_SECONDS)
+            last, used = used, self.lab.guest.usage(number)
+            if used.cpu_seconds - last.cpu_seconds < _RESTING_CPU_SECONDS:
+                break
+        return used
 
     def rest(self) -> None:
         """Until nothing but the scrapes is counted any more; gives up after a while."""
@@ -227,62 +241,4 @@ def grown(before: Counts, now: Counts) -> Counts:
     return Counter({key: now[key] - before[key] for key in set(now) | set(before) if now[key] != before[key]})
 
 
-def never_fall(pages: list[Exposition]) -> None:
-    """Raises Failed when a counter of one page is less on the next one, or not there any more."""
-    for earlier, later in itertools.pairwise(pages):
-        fallen = later.fallen(earlier)
-        if fallen:
-            rows = "\n".join(fallen[:6])
-            raise Failed(
-                tried=Text("先后抓取两次", "scraped twice, one after the other"),
-                saw=Text(f"变小或消失了：\n{rows}", f"fell or went away:\n{rows}"),
-                expected=Text("counter 从不减小", "no counter ever falls"),
-                hint=Text(
-                    "抓取不改变计数：不要清零，不要只给出上次之后的增量；给出过的标签值也不能淘汰。",
-                    "A scrape changes no count: do not reset, and do not serve what came since the last one. A label's "
-                    "value that was given out is not evicted either.",
-                ),
-                command=f"curl {METRICS}",
-            )
-
-
-def world_of(lab: TracerLab) -> World:
-    found = _worlds.get(lab.kernel)
-    if found is None or found.lab is not lab:
-        found = _worlds[lab.kernel] = World(lab)
-    return found
-
-
-def graded(id_: str, *, running: bool = True) -> Callable[[Callable[[World], None]], CheckFunction]:
-    """A check; with `running`, one that begins with a running tracer, which is started anew if it ended.
-
-    When it fails and the process is gone, that is what the learner is told first.
-    """
-
-    def remember(function: Callable[[World], None]) -> CheckFunction:
-        @wraps(function)
-        def run(lab: TracerLab) -> None:
-            world = world_of(lab)
-            if running and not lab.operator.running:
-                world.start(world.env)
-            try:
-                function(world)
-            except Failed as failed:
-                raise _with_exit(lab, failed, running) from None
-
-        CHECKS[id_] = run
-        return run
-
-    return remember
-
-
-def _with_exit(lab: TracerLab, failed: Failed, running: bool) -> Failed:
-    if not running or lab.operator.running:
-        return failed
-    zh, en = lab.operator.wait_exit(1.0).describe()
-    last = lab.operator.log_tail(6)[-1200:]
-    failed.hint = Text(
-        f"你的进程已经结束（{zh}），最后的输出：\n{last}",
-        f"Your process has ended ({en}). Its last words:\n{last}",
-    )
-    return failed
+graded = Graded(World)
