@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labs.harness.guest_clock import GuestClock
+from labs.harness.guest_clock import USUAL, GuestClock
 from sandboxes.vm.errors import Gone, Silent
 
 
@@ -48,7 +48,7 @@ def test_a_machine_without_a_processor_is_slow() -> None:
     clock = machine.clock()
     machine.live(clock, 6)
     machine.live(clock, 6, own=0.1)
-    assert machine.told[-1] == pytest.approx(5.0)
+    assert machine.told[-1] == pytest.approx(5.0 / USUAL)
     machine.live(clock, 6)
     assert machine.told[-1] == pytest.approx(1.0)
 
@@ -57,8 +57,14 @@ def test_an_answer_that_comes_late_once_weighs_little() -> None:
     machine = Machine()
     clock = machine.clock()
     machine.live(clock, 6)
-    machine.live(clock, 1, wall=0.9)
+    machine.live(clock, 1, wall=3.0)
     assert machine.told[-1] < 1.3
+
+
+def test_what_emulating_takes_anyway_does_not_count() -> None:
+    machine = Machine()
+    machine.live(machine.clock(), 8, own=0.5 / 2.2)
+    assert set(machine.told) == {1.0}
 
 
 def test_a_clock_that_runs_ahead_shortens_nothing() -> None:
