@@ -113,3 +113,25 @@ def test_a_refused_upload_says_what_is_wrong(visit: Visit) -> None:
     assert page.locator("[data-problems]").inner_text().strip()
     expect(page.locator("[data-submit]")).to_have_attribute("aria-disabled", "false")
     learner.errors.clear()  # Chromium notes the 400 itself
+
+
+@pytest.mark.parametrize(
+    ("language", "full", "queue", "warm"),
+    [
+        ("zh", "沙箱都在使用中", "前面有 3 份在排队", "沙箱已就绪"),
+        ("en", "All sandboxes are in use", "Busy: 3 in the queue", "A sandbox is ready"),
+    ],
+)
+def test_it_says_what_a_run_would_find_and_looks_again(
+    visit: Visit, language: str, full: str, queue: str, warm: str
+) -> None:
+    learner = visit("learner", language, width=1440)
+    page, said = learner.page, {"state": "busy", "queued": 0}
+    page.route("**/environment", lambda route: route.fulfill(json=said))
+    learner.open(workbench.LAB)
+    expect(page.locator("[data-environment]")).to_contain_text(full)
+    said["queued"] = 3
+    expect(page.locator("[data-environment]")).to_contain_text(queue, timeout=15_000)
+    said |= {"state": "ready", "queued": 0}
+    page.reload()
+    expect(page.locator("[data-environment]")).to_contain_text(warm)

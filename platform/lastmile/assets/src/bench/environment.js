@@ -2,7 +2,8 @@ import { state } from "../lib/dom.js";
 import { t } from "../lib/words.js";
 
 const EVERY = 15000;
-const looks = { ready: ["passed", "envReady"], warming: ["running", "envWarming"], cold: ["waiting", "envCold"], busy: ["queued", "envBusy"] };
+const SOON = 5000; // what warms up, or is still being cleaned up behind the last run, is another thing in a moment
+const looks = { ready: ["passed", "envReady"], warming: ["running", "envWarming"], cold: ["waiting", "envCold"], busy: ["queued", "envBusy"], full: ["queued", "envFull"] };
 
 /** Says what a run would find now, while none goes on. Says nothing where the site cannot know. */
 export class Environment {
@@ -12,8 +13,8 @@ export class Environment {
     this.kernels = kernels;
     this.shown = shown;
     this.watching = true;
-    setInterval(() => document.hidden || this.look(), EVERY);
-    document.addEventListener("visibilitychange", () => document.hidden || this.look());
+    this.timer = 0;
+    document.addEventListener("visibilitychange", () => this.look());
     this.look();
   }
 
@@ -29,12 +30,19 @@ export class Environment {
   }
 
   async look() {
-    if (!this.watching) return;
+    clearTimeout(this.timer);
+    if (!this.watching || document.hidden) return;
     const answer = await fetch(this.url, { headers: { Accept: "application/json" } }).catch(() => null);
     const said = answer?.ok ? await answer.json().catch(() => ({})) : {};
     if (!this.watching) return;
-    const [status, word] = looks[said.state] ?? [];
-    const own = this.kernels.length && word !== "envBusy" ? `${word}Machines` : word;
-    this.shown.replaceChildren(...(word ? [state(status, t(own, { n: said.queued, kernels: this.kernels.join(" + ") }))] : []));
+    const full = said.state === "busy" && !said.queued;
+    this.say(full ? "full" : said.state, said.queued);
+    this.timer = setTimeout(() => this.look(), full || said.state === "warming" ? SOON : EVERY);
+  }
+
+  say(what, queued) {
+    const [status, word] = looks[what] ?? [];
+    const own = this.kernels.length && !["busy", "full"].includes(what) ? `${word}Machines` : word;
+    this.shown.replaceChildren(...(word ? [state(status, t(own, { n: queued, kernels: this.kernels.join(" + ") }))] : []));
   }
 }
