@@ -33,7 +33,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -50,31 +51,58 @@ from labs.harness.traffic import Comparison, Plan, Truth, compare
 
 _CONTENT_TYPE = "text/plain"
 _MOST_COUNTS = 100
+# a tracer rests when so many looks in a row find that it has taken next to nothing since the last
+_QUIET_LOOKS, _LOOK_SECONDS, _RESTING_CPU_SECONDS, _REST_WITHIN = 2, 0.25, 0.001, 3.0
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What a tracer takes: seconds of the guest's processor in user space, and in the kernel's BPF programs, which
+    ran `runs` times.
+    """
+
+    cpu_seconds: float
+    bpf_seconds: float
+    runs: float
+
+    def __sub__(self, other: Spent) -> Spent:
+        return Spent(
+            self.cpu_seconds - other.cpu_seconds, self.bpf_seconds - other.bpf_seconds, self.runs - other.runs
+        )
+
+    def times(self, factor: float) -> Spent:
+        return Spent(self.cpu_seconds * factor, self.bpf_seconds * factor, self.runs * factor)
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a tracer took for `connections`: seconds of the guest's processor in user space, and in the kernel's
-    BPF programs, which ran `runs` times.
-    """
+    """What a tracer took for so many connections, each with both its ends."""
 
     connections: int
-    cpu_seconds: float
-    bpf_seconds: float
-    runs: int
+    spent: Spent
+
+    @property
+    def user(self) -> float:
+        """Microseconds of a connection in user space."""
+        return 1e6 * self.spent.cpu_seconds / max(self.connections, 1)
+
+    @property
+    def bpf(self) -> float:
+        """Microseconds of a connection in BPF programs."""
+        return 1e6 * self.spent.bpf_seconds / max(self.connections, 1)
 
     @property
     def microseconds(self) -> float:
         """Per connection, both together."""
-        return 1e6 * (self.cpu_seconds + self.bpf_seconds) / max(self.connections, 1)
+        return self.user + self.bpf
 
     def json(self) -> dict[str, float]:
         """As the event `cost` has it."""
-        each = 1e6 / max(self.connections, 1)
+        runs = self.spent.runs
         return {
-            "user": round(self.cpu_seconds * each, 1),
-            "bpf": round(self.bpf_seconds * each, 1),
-            "run": round(1e9 * self.bpf_seconds / self.runs) if self.runs else 0,
+            "user": round(self.user, 1),
+            "bpf": round(self.bpf, 1),
+            "run": round(1e9 * self.spent.bpf_seconds / runs) if runs > 0 else 0,
         }
 
 
@@ -218,22 +246,38 @@ class TracerLab(ProgramLab):
         self.mesh_report = carry_out(self.guest, plan)
         return plan.truth()
 
-    def cost(self, plan: Plan, settle: float = 1.0) -> Cost:
-        """Run `plan` with the kernel's statistics on, and measure what the tracer took for it."""
+    @contextmanager
+    def statistics(self) -> Iterator[None]:
+        """Have the kernel count the run time of BPF programs meanwhile: spent() needs it."""
         self.guest.statistics(True)
         try:
-            usage, objects = self.guest.usage(self.operator.number), self.objects()
-            self.traffic(plan)
-            time.sleep(settle)  # what is still in the ring belongs to this traffic
-            used, after = self.guest.usage(self.operator.number), self.objects()
+            yield
         finally:
             self.guest.statistics(False)
-        return Cost(
-            len(plan.connections),
-            used.cpu_seconds - usage.cpu_seconds,
-            (after.run_time_ns - objects.run_time_ns) / 1e9,
-            after.run_count - objects.run_count,
-        )
+
+    def spent(self) -> Spent:
+        """What the running tracer has taken so far."""
+        used, objects = self.guest.usage(self.operator.number), self.objects()
+        return Spent(used.cpu_seconds, objects.run_time_ns / 1e9, objects.run_count)
+
+    def at_rest(self) -> Spent:
+        """spent(), once it has worked off what came, or after a while: who polls never rests."""
+        deadline = pace.now() + _REST_WITHIN
+        used, quiet = self.spent(), 0
+        while quiet < _QUIET_LOOKS and pace.now() < deadline:
+            pace.sleep(_LOOK_SECONDS)
+            last, used = used, self.spent()
+            quiet = quiet + 1 if (used - last).cpu_seconds < _RESTING_CPU_SECONDS else 0
+        return used
+
+    def cost(self, plan: Plan) -> Cost:
+        """Do the traffic of `plan`, and measure what the tracer takes for it. What it puts off for longer than
+        at_rest() waits is not in it.
+        """
+        with self.statistics():
+            before = self.at_rest()
+            self.traffic(plan)
+            return Cost(len(plan.connections), self.at_rest() - before)
 
     def show_traffic(self, plan: Plan, counts: Mapping[str, tuple[int, int]], tried: Text) -> None:
         """Tell the page what was counted of `plan`: by series, (planned, seen). What is off goes first."""

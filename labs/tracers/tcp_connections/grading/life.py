@@ -21,6 +21,18 @@ MOST_TIMES = 3.0
 MEASURED, WARMING = 300, 100
 
 
+_IN_BPF = Text(
+    "多出来的主要在 BPF 里：热路径上做了太多。尽早返回；不要 bpf_printk，不要遍历 map。",
+    "The surplus is in BPF for the most part: the hot path does too much. Return early; no bpf_printk, no walk over a "
+    "map.",
+)
+_IN_GO = Text(
+    "多出来的主要在 Go 里：找找每个事件都做一次的事，比如一行日志、一次格式化、一次轮询、整页重新生成。",
+    "The surplus is in Go for the most part: look for what is done for each event, such as a line of log, a Sprintf, a "
+    "poll, or the whole page rendered anew.",
+)
+
+
 @graded("exits")
 def exits(world: World) -> None:
     lab = world.lab
@@ -124,10 +136,6 @@ def cost(world: World) -> None:
                 f"yours / the reference's: {figures} ({parts})",
             ),
             expected=Text(f"至多 {MOST_TIMES:g} 倍", f"{MOST_TIMES:g} times at most"),
-            hint=Text(
-                "BPF 部分高：在热路径上做了太多；Go 部分高：每个事件的日志、格式化、轮询。",
-                "If BPF is high, the hot path does too much; if Go is high, look for a log line, a Sprintf or a poll "
-                "for each event.",
-            ),
+            hint=_IN_BPF if yours.bpf * own.user > yours.user * own.bpf else _IN_GO,
             command="sysctl kernel.bpf_stats_enabled=1; bpftool prog",
         )

@@ -11,9 +11,8 @@ from labs.harness import pace
 from labs.harness.checks import Failed
 from labs.harness.events import Text
 from labs.harness.exposition import Exposition
-from labs.harness.guest import Usage
 from labs.harness.metered import Graded, MeteredWorld
-from labs.harness.tracer_lab import Cost
+from labs.harness.tracer_lab import Cost, Spent
 from labs.harness.traffic import Plan, Truth
 from labs.tracers.tcp_connections.grading import plans
 from labs.tracers.tcp_connections.grading.clues import clue
@@ -38,8 +37,7 @@ START_WITHIN = 45.0
 # a run that the kernel leaves out can cost the counts of one socket: up to three
 _COUNTS_OF_A_MISS, _MOST_MISSES = 3, 4
 
-# a tracer that has taken less than this since it was looked at last has worked off what came
-_RESTING_CPU_SECONDS, _REST_WITHIN, _LOOK_SECONDS = 0.001, 3.0, 0.25
+_PRICED = 4  # scrapes, whose mean is what one takes
 
 Accept = Callable[[Series], bool]
 
@@ -152,35 +150,26 @@ class World(MeteredWorld):
     def measured(self, plan: Plan) -> Grown:
         """run(), with what the tracer took for it in `cost`.
 
-        Nothing is scraped between the two looks at what it has used: how often would depend on the machine's load.
+        Scrapes are not in it: how many are made depends on how busy the machine is.
         """
-        lab, number = self.lab, self.lab.operator.number
-        misses, before, scrapes = self.mark()
-        lab.guest.statistics(True)
-        try:
-            used, kernel = self._at_rest(number), lab.objects()
+        lab = self.lab
+        with lab.statistics():
+            each = self._price_of_a_scrape()
+            misses, counts, ended = self.mark()
+            scrapes, before = self.scrapes, lab.at_rest()
             truth = lab.traffic(plan)
-            after, objects = self._at_rest(number), lab.objects()
-        finally:
-            lab.guest.statistics(False)
-        self.cost = Cost(
-            len(plan.connections),
-            after.cpu_seconds - used.cpu_seconds,
-            (objects.run_time_ns - kernel.run_time_ns) / 1e9,
-            objects.run_count - kernel.run_count,
-        )
-        return self.settle(plan, truth, expected(truth.connections), before, misses, scrapes)
+            lab.at_rest()
+            result = self.settle(plan, truth, expected(truth.connections), counts, misses, ended)
+            # only now: what it puts off, or does when it is asked, belongs to these connections too
+            spent = lab.at_rest() - before - each.times(self.scrapes - scrapes)
+        self.cost = Cost(len(plan.connections), spent)
+        return result
 
-    def _at_rest(self, number: int) -> Usage:
-        """What it has used once it has worked off what came, or after a while: who polls never rests."""
-        deadline = pace.now() + _REST_WITHIN
-        used = self.lab.guest.usage(number)
-        while pace.now() < deadline:
-            pace.sleep(_LOOK_SECONDS)
-            last, used = used, self.lab.guest.usage(number)
-            if used.cpu_seconds - last.cpu_seconds < _RESTING_CPU_SECONDS:
-                break
-        return used
+    def _price_of_a_scrape(self) -> Spent:
+        before = self.lab.at_rest()
+        for _ in range(_PRICED):
+            self.page()
+        return (self.lab.at_rest() - before).times(1 / _PRICED)
 
     def rest(self) -> None:
         """Until nothing but the scrapes is counted any more; gives up after a while."""

@@ -59,7 +59,7 @@ def counts(lab: TracerLab) -> None:
 def leaves(lab: TracerLab) -> None:
     cost = lab.cost(lab.plan(client_close=20))
     assert cost.connections == 20
-    assert cost.runs >= 20 * 5
+    assert cost.spent.runs >= 20 * 5
     assert 0 < cost.microseconds < 1e6
     lab.show_cost(cost, cost, most=3.0)
     lab.operator.stop()
