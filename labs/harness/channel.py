@@ -12,8 +12,9 @@ from labs.harness.checks import NotInTime
 from labs.harness.events import Text
 from labs.harness.protocol import RS, TO_GRADER, BrokenProtocol, Message, decode, encode
 
-_ANSWER_SECONDS = 30.0
-_START_SECONDS = 120.0  # a program of some MB takes its time on an emulated machine
+# what the engine may take beside the request itself (labs/harness/guests.py): to connect, to push and to start the
+# program, to end what did not end, and to find out whether the machine still answers; and some more
+_SPARE_SECONDS = 180.0
 
 
 class Refused(Exception):
@@ -85,15 +86,15 @@ class Channel:
     ) -> None:
         """Have the engine do something and wait until it is done. Raises Refused, GuestLost."""
         fields = {"do": do, "process": process, "env": env or {}, "args": args or []}
-        answer = self._await("request", fields, _START_SECONDS * pace.MOST)
+        answer = self._await("request", fields, _SPARE_SECONDS * pace.MOST)
         if answer["error"]:
             raise Refused(f"{do}: {answer['error']}")
 
     def ask_guest(self, do: str, args: dict[str, Any], timeout: float) -> tuple[dict[str, Any], bytes]:
         """Have the engine ask the machine's agent; its object and body. Raises GuestRefused, GuestLost, Refused."""
         fields = {"do": do, "args": args, "timeout": timeout}
-        # the engine gives it longer while the machine is busy
-        answer = self._await("guest", fields, timeout * pace.MOST + _ANSWER_SECONDS)
+        # the engine gives it longer while the machine is busy, and the check that asks has a deadline of its own
+        answer = self._await("guest", fields, (timeout + _SPARE_SECONDS) * pace.MOST)
         if answer["error"]:
             raise GuestRefused(answer["error"])
         return answer["ok"], base64.b64decode(answer["body"])

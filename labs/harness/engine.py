@@ -26,6 +26,7 @@ from labs.harness.leasing import Leasing
 from labs.harness.manifest import Lab
 from labs.harness.sanitize import clean_lines
 from labs.harness.session import Options, Outcome
+from labs.harness.starvation import Starvation
 from labs.harness.submission import BadSubmission, Submission
 from labs.harness.verdict import CheckResult, Verdict, Word
 from sandboxes import folders
@@ -134,7 +135,7 @@ class _Run:
             assert built.reason is not None
             return self.verdict("error", built.reason)
         self._tell_built(built)
-        with leasing.watched(graders.fell):
+        with leasing.watched(graders.fell), Starvation(leasing.machines(), graders.slow):
             outcome = self._check(graders, built, vet)
         # before the program is ended and the sandbox with it: what did it do to it?
         ailments = outcome.ailments or leasing.diagnose(broken=bool(outcome.broken))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ def _grade(channel: Channel, assignment: Message) -> int:
     channel.send("ready")
     if not channel.wait_go():
         return 0
-    crashed = _run(runner, fixtures, pace.now() + assignment["seconds"])
+    crashed = _run(runner, fixtures, assignment["seconds"])
     entries = fixtures.timeline()
     if entries:
         channel.emit("timeline", entries=entries)
@@ -60,8 +61,9 @@ def _grade(channel: Channel, assignment: Message) -> int:
     return 0
 
 
-def _run(runner: Runner, fixtures: Fixtures, deadline: float) -> CrashedAtStart | None:
-    runner.deadline = deadline
+def _run(runner: Runner, fixtures: Fixtures, seconds: float) -> CrashedAtStart | None:
+    runner.deadline = pace.now() + seconds
+    runner.latest = time.monotonic() + seconds * pace.CROWDED
     try:
         runner.run(fixtures.lab)
     except CrashedAtStart as crash:

@@ -84,6 +84,12 @@ class Graders:
         for session in self._sessions:
             session.fell(ailments)
 
+    def slow(self, kernel: str, factor: float) -> None:
+        """All takes so many times as long in the sandbox of that kernel."""
+        for session in self._sessions:
+            if session.kernel == kernel:
+                session.slow(factor)
+
     def close(self) -> None:
         for session in self._sessions:
             session.close()

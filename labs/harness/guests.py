@@ -20,7 +20,6 @@ from typing import Any, TypeVar
 
 from labs.harness import pace
 from labs.harness.evidence import Lost, why_lost
-from labs.harness.guest_clock import GuestClock
 from labs.harness.learner import MAX_INSTANCES, Callbacks
 from labs.harness.manifest import Lab
 from labs.harness.output import Batches
@@ -72,7 +71,6 @@ class Guest:
         self._handle, self._lab, self._on = handle, lab, callbacks
         self._output = Batches(callbacks.lines, callbacks.cut, callbacks.broken)
         self._client: Client | None = None
-        self._clock: GuestClock | None = None
         self._programs: dict[int, Program] = {}
         self._pushed: set[str] = set()
         self._lost: Lost | None = None
@@ -118,8 +116,6 @@ class Guest:
         """Idempotent. Requests that wait end."""
         self._closed = True
         self._output.close()
-        if self._clock is not None:
-            self._clock.close()
         if self._client is not None:
             self._client.close()
 
@@ -202,9 +198,7 @@ class Guest:
 
     def _connected(self) -> Client:
         if self._client is None:
-            client = self._client = Client.connect(self._handle, pace.stretched(_ORDER_SECONDS))
-            self._clock = GuestClock(lambda timeout: client.ping(timeout).uptime, self._on.slow)
-            self._clock.start()
+            self._client = Client.connect(self._handle, pace.stretched(_ORDER_SECONDS))
         return self._client
 
     def _lose(self, error: GuestError) -> Lost:
@@ -305,7 +299,7 @@ def _run(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
         memory_bytes=64 * MIB,
         timeout=timeout,
     )
-    ended = program.wait(timeout) or program.kill(timeout)
+    ended = program.wait(timeout) or program.kill(pace.stretched(_ORDER_SECONDS))
     return Answer({"code": ended.code if ended else None}, bytes(output))
 
 

@@ -26,16 +26,12 @@ OnExit = Callable[[int, Completed], None]
 
 @dataclass(frozen=True)
 class Callbacks:
-    """Called from threads of the Learner's own: new lines {at, text}, the cut, an end, a broken jail.
-
-    `slow`: how many times as long all takes where the program runs, where that is known.
-    """
+    """Called from threads of the Learner's own: new lines {at, text}, the cut, an end, a broken jail."""
 
     lines: OnLines
     cut: Callable[[], None]
     exited: OnExit
     broken: Callable[[str], None]
-    slow: Callable[[float], None]
 
 
 class Learner:
@@ -82,7 +78,7 @@ class Learner:
                 memory_bytes=limits.memory_bytes,
                 processes=limits.processes,
                 cpus=1.0,
-                wall_seconds=limits.seconds * pace.MOST + _SPARE_SECONDS,
+                wall_seconds=limits.seconds * pace.CROWDED + _SPARE_SECONDS,
                 disk_bytes=64 * MIB,
                 output_bytes=_OUTPUT_BYTES,
             ),

@@ -12,11 +12,11 @@ measured with the clock on the wall, as ever.
 
 The number comes from /proc/loadavg (proc_loadavg(5), the fourth field: currently runnable scheduling
 entities), read ten times a second. It says nothing of shares: all jails together have an eighth of what others
-have. Who knows better how slow it is where the learner's program runs says so with `tell` (guest_clock.py does), and
+have. Who knows better how slow it is where the learner's program runs says so with `tell` (starvation.py does), and
 the larger of the two counts, up to MOST.
 
 A learner's program cannot win by being busy: its processor share is bounded, and all that it could gain is
-that its own verdict comes later, within MOST.
+that its own verdict comes later. A whole run has CROWDED times its seconds by the wall, whatever is told.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ CROWDED = 4.0
 MOST = 8.0
 _SAMPLE_SECONDS = 0.1
 _SMOOTHING = 0.2  # the weight of a new sample: half of a change is believed after three of them
-_NEWS_SECONDS = 5.0  # what was told longer ago does not count any more
+_NEWS_SECONDS = 10.0  # what was told longer ago does not count any more
 _LOADAVG = Path("/proc/loadavg")
 
 

@@ -33,13 +33,17 @@ class OutOfStep(Exception):
 
 @dataclass
 class Runner:
-    """`only` runs just these checks (and what they need); empty runs all. `kernel` is named in failures."""
+    """`only` runs just these checks (and what they need); empty runs all. `kernel` is named in failures.
+
+    No check begins after `deadline`, by pace.now(), or after `latest`, by time.monotonic().
+    """
 
     lab: Lab
     functions: Mapping[str, CheckFunction]
     emit: Emit
     only: frozenset[str] = frozenset()
     deadline: float = float("inf")
+    latest: float = float("inf")
     stop_at_failure: bool = False
     last_step: Text = field(default_factory=lambda: Text("", ""))
     statuses: dict[str, str] = field(default_factory=dict)
@@ -93,7 +97,8 @@ class Runner:
     def _ready(self, check: Check) -> bool:
         met = all(self.statuses.get(need) == "passed" for need in check.needs)
         stopped = self.stop_at_failure and "failed" in self.statuses.values()
-        return met and not self.lost and not stopped and pace.now() < self.deadline
+        in_time = pace.now() < self.deadline and time.monotonic() < self.latest
+        return met and not self.lost and not stopped and in_time
 
     def _settle(self, check: Check, status: str, **fields: Any) -> None:
         self.statuses[check.id] = status

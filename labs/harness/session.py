@@ -77,8 +77,8 @@ class Session:
         machine: Handle | None = None,
     ) -> None:
         self._lab, self._sandbox, self._jails, self._emitter = lab, sandbox, jails, emitter
-        self._seed, self._options, self._kernel, self._told = seed, options, kernel, told
-        callbacks = Callbacks(self._lines, self._cut, self._exited, self._break, self._slow)
+        self._seed, self._options, self.kernel, self._told = seed, options, kernel, told
+        callbacks = Callbacks(self._lines, self._cut, self._exited, self._break)
         self._learner = Learner(lab, sandbox, jails, callbacks)
         self._guest = Guest(kernel, machine, lab, callbacks) if machine else None
         self._inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -105,7 +105,7 @@ class Session:
             seed=self._seed,
             sandbox=sandbox,
             seconds=seconds,
-            kernel=self._kernel,
+            kernel=self.kernel,
             only=list(self._options.only),
             stop=self._options.stop_at_failure,
         )
@@ -209,7 +209,7 @@ class Session:
         if name == "check":
             if fields["check"] not in {check.id for check in self._lab.checks}:
                 raise BrokenProtocol(f"a result for {fields['check']!r}")
-            self._told(self._kernel, fields)
+            self._told(self.kernel, fields)
         else:
             self._emitter.emit(name, **fields)
         with self._changed:
@@ -271,7 +271,7 @@ class Session:
         self._emitter.emit("step", source=source, text=text, **self._where())
 
     def _where(self) -> dict[str, str]:
-        return {"kernel": self._kernel} if self._kernel else {}
+        return {"kernel": self.kernel} if self.kernel else {}
 
     def _lines(self, lines: list[dict[str, Any]]) -> None:
         text = "\n".join(line["text"] for line in lines)
@@ -287,8 +287,9 @@ class Session:
         self._step("sandbox", Text(f"程序结束：{zh}", f"the program ended: {en}"))
         self._send("exited", process=number, code=result.exit_code, stopped_by=result.stopped_by)
 
-    def _slow(self, factor: float) -> None:
-        pace.tell(f"{self._lab.slug} {id(self)}", factor)
+    def slow(self, factor: float) -> None:
+        """All takes so many times as long in its sandbox: the deadlines of both processes allow for it."""
+        pace.tell(f"session {id(self)}", factor)
         self._send("pace", factor=factor)
 
     def _await_end(self) -> None:

@@ -26,7 +26,7 @@ app.conf.update(
     broker_connection_max_retries=None,
     # Longer than runs take, so that a message is not handed out again meanwhile; one that is finds its run claimed.
     broker_transport_options={
-        "visibility_timeout": 3600,
+        "visibility_timeout": 7200,
         "socket_connect_timeout": 2,
         "socket_timeout": 5,
         "queue_order_strategy": "round_robin",

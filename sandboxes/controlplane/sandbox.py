@@ -137,6 +137,10 @@ class ControlPlane:
             return {"connections": "too many"} if error.errno == errno.EADDRNOTAVAIL else {}
         return {}
 
+    def run_delay(self) -> float:
+        """Seconds for which one of its processes was kept waiting for a processor. Asked of its owner."""
+        return max((process.run_delay() for process in self.processes.values()), default=0.0)
+
     def settle(self, timeout: float = 60.0) -> None:
         """Wait until the controllers work: they have made the default service account. Raises TimeoutError."""
         account = "/api/v1/namespaces/default/serviceaccounts/default"

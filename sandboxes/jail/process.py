@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from sandboxes.interface import Completed, StartFailed, Unavailable
+from sandboxes.jail.delay import run_delay
 from sandboxes.jail.model import Command, check_name
+from sandboxes.keeper.cgroup import Cgroup, name_of
 from sandboxes.paths import run_dir
 
 _KEEPER = Path(__file__).resolve().parents[1] / "keeper" / "__main__.py"
@@ -168,6 +170,10 @@ class Process:
             # a keeper that cannot even be told: bubblewrap dies with it and the reaper does the rest
             self._keeper.kill()
             self._ended.wait(timeout)
+
+    def run_delay(self) -> float:
+        """Seconds that one of its threads has waited for a processor: see delay.run_delay."""
+        return run_delay(Cgroup(name_of(self.id, self.pid)).pids())
 
     def freeze(self, frozen: bool) -> None:
         """Stop the processes from being scheduled, or let them go on."""

@@ -22,7 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from sandboxes.keeper import linux, mounts, seccomp, uids
-from sandboxes.keeper.cgroup import Cgroup
+from sandboxes.keeper.cgroup import Cgroup, name_of
 from sandboxes.keeper.messenger import Messenger
 
 EXPORT_FD = 9
@@ -149,8 +149,7 @@ class Keeper:
         self.stopped_by = ""
         self.started = time.monotonic()
         self.closing = False
-        started = linux.start_time(os.getpid())
-        self.cgroup = Cgroup(f"{spec['id']}.{os.getpid()}.{started}")
+        self.cgroup = Cgroup(name_of(spec["id"], os.getpid()))
         self.files = files
 
     def start(self) -> int:

@@ -50,6 +50,11 @@ def _read_int(path: Path) -> int:
     return 0
 
 
+def name_of(jail: str, keeper: int) -> str:
+    """The name of a jail's cgroup, by the jail's id and its keeper's pid."""
+    return f"{jail}.{keeper}.{start_time(keeper)}"
+
+
 class Cgroup:
     """`Cgroup(name)` names it; `create` makes it; `remove` kills what is left in it and removes it."""
 

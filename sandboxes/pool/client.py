@@ -158,6 +158,24 @@ def ailments_of(sandbox: Sandbox, deep: bool) -> dict[str, str]:
     return {} if standing is None or standing() else {"sandbox": "ended"}
 
 
+def run_delay(handle: Handle) -> float:
+    """Seconds for which a leased sandbox has been kept waiting for a processor; 0.0 when nobody can say."""
+    own = _own.get(handle.id)
+    if own is not None:
+        return run_delay_of(own)
+    try:
+        answer = _ask(run_delay=handle.id)
+    except OSError:
+        answer = None
+    return 0.0 if answer is None else float(answer["run_delay"])
+
+
+def run_delay_of(sandbox: Sandbox) -> float:
+    """What a provider tells, where it does."""
+    method: Callable[[], float] | None = getattr(sandbox, "run_delay", None)
+    return 0.0 if method is None else method()
+
+
 def status(spec: Spec | None = None) -> dict[str, int] | None:
     """Capacity, leased, queued, warm, starting, memory_available_bytes; None when there is no daemon.
 

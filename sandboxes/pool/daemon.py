@@ -17,7 +17,7 @@ from sandboxes import reaper
 from sandboxes.interface import Progress, Sandbox, Spec, Unavailable
 from sandboxes.pool import messages
 from sandboxes.pool.admission import Admission, Gone, memory_available
-from sandboxes.pool.client import ailments_of
+from sandboxes.pool.client import ailments_of, run_delay_of
 from sandboxes.pool.stock import ProviderOf, Stock
 
 log = logging.getLogger("lastmile.pool")
@@ -170,6 +170,8 @@ class Daemon:
             messages.send(connection, ok=True)
         elif "ailments" in message:
             messages.send(connection, ailments=self._ailments(message["ailments"], bool(message.get("deep"))))
+        elif "run_delay" in message:
+            messages.send(connection, run_delay=self._run_delay(message["run_delay"]))
         elif "status" in message:
             spec = messages.read_spec(message["of"]) if "of" in message else None
             messages.send(connection, status=self.status(spec))
@@ -180,6 +182,11 @@ class Daemon:
         with self._lock:
             sandbox = self._held.get(id_)
         return {"sandbox": "ended"} if sandbox is None else ailments_of(sandbox, deep)
+
+    def _run_delay(self, id_: str) -> float:
+        with self._lock:
+            sandbox = self._held.get(id_)
+        return 0.0 if sandbox is None else run_delay_of(sandbox)
 
     def status(self, spec: Spec | None = None) -> dict[str, int]:
         return {

@@ -129,14 +129,15 @@ class Channel:
         left = max(0.001, deadline - time.monotonic())
         if not self._writing.acquire(timeout=left):
             raise Silent("the guest takes nothing in")
+        view = memoryview(data)
         try:
-            view = memoryview(data)
             while view:
                 _bound_send(self._socket, deadline - time.monotonic())
                 view = view[self._socket.send(view) :]
         except BlockingIOError as error:
             silent = Silent("the guest takes nothing in")
-            self._end(silent)
+            if len(view) < len(data):
+                self._end(silent)
             raise silent from error
         except OSError as error:
             gone = self._ended or Gone(f"the machine has ended ({error.strerror or error})")

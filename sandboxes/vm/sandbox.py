@@ -96,6 +96,10 @@ class VirtualMachine:
         in_order = ended is not None and ended.exit_code == 0 and not ended.stopped_by
         return {"machine": "off" if in_order else "ended"}
 
+    def run_delay(self) -> float:
+        """Seconds for which its processor wanted to run, and the host had none for it. Asked of its owner."""
+        return self._process.run_delay() if self._process is not None else 0.0
+
     def settle(self, timeout: float = 30.0) -> None:
         """It is whole when `start` returns."""
 

@@ -83,6 +83,11 @@ def test_after_the_deadline_the_rest_is_skipped() -> None:
     assert seen == [("speaks", "skipped"), ("ends", "skipped")]
 
 
+def test_a_busy_machine_does_not_stretch_a_run_for_ever() -> None:
+    seen, _ = run(lambda lab: None, latest=time.monotonic() - 1)
+    assert seen == [("speaks", "skipped"), ("ends", "skipped")]
+
+
 def test_only_leaves_the_others_out() -> None:
     seen, _ = run(lambda lab: None, only=frozenset({"speaks"}))
     assert seen == [("speaks", "running"), ("speaks", "passed")]

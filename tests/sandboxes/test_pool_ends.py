@@ -28,6 +28,15 @@ def test_it_tells_what_ails_a_leased_sandbox(pool: Pool) -> None:
     assert client.ailments(handle, deep=True) == {"sandbox": "ended"}
 
 
+def test_it_tells_how_long_a_leased_sandbox_was_kept_waiting(pool: Pool) -> None:
+    with client.lease(Spec("fake")) as handle:
+        assert client.run_delay(handle) == 0.0, "a provider that cannot say"
+        pool.fake.sandboxes[handle.id].run_delay = lambda: 2.5  # type: ignore[attr-defined]
+        assert client.run_delay(handle) == 2.5
+    await_true(lambda: not pool.fake.live, 5, "it is given back")
+    assert client.run_delay(handle) == 0.0
+
+
 def test_a_pool_that_is_gone_ails_every_sandbox(own_run: Path) -> None:
     assert client.ailments(Handle("fake", "fake-1", "boot")) == {"pool": "ended"}
 

@@ -195,6 +195,27 @@ def test_a_guest_that_takes_nothing_in_is_silent(tmp_path: Path) -> None:
         stop.set()
 
 
+def test_a_request_of_which_nothing_went_out_leaves_the_channel_whole(tmp_path: Path) -> None:
+    go_on = threading.Event()
+
+    def agent(connection: socket.socket, frame: Frame) -> None:
+        if frame.header["op"] == "hold":
+            go_on.wait(20)
+        connection.sendall(_answer(frame, ok={}))
+
+    with _channel(tmp_path, agent) as channel:
+        holding = threading.Thread(target=lambda: channel.request("hold", {}, b"", 20.0, 0))
+        holding.start()
+        with contextlib.suppress(BlockingIOError):
+            while True:  # padding, as much as goes in
+                channel._socket.send(bytes(1 << 16), socket.MSG_DONTWAIT)
+        with pytest.raises(Silent):
+            channel.request("ping", {}, b"", 0.3, 0)
+        go_on.set()
+        holding.join(20)
+        assert channel.request("ping", {}, b"", 10.0, 0) == ({}, b"")
+
+
 @pytest.mark.parametrize(
     ("lie", "error"),
     [

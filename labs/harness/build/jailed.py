@@ -74,7 +74,7 @@ def command(
             cpus=cpus,
             # a compiler is bounded by its own work: on a busy machine the same build takes many times as long
             cpu_seconds=seconds or lab.build.seconds,
-            wall_seconds=(seconds or lab.build.seconds) * pace.MOST,
+            wall_seconds=(seconds or lab.build.seconds) * pace.CROWDED,
             disk_bytes=1024 * MIB,
             output_bytes=MIB,
         ),
