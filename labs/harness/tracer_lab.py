@@ -326,7 +326,7 @@ class TracerLab(ProgramLab):
                 "停止程序，然后列出内核里的 eBPF 对象",
                 "stopped the program, then listed the kernel's eBPF objects",
             ),
-            expected=Text("没有留下程序、map、link 或固定的文件", "no program, map, link or pin is left"),
+            expected=Text("没有留下程序、map、link 或 pin", "no program, map, link or pin is left"),
             hint=lambda left: Text(f"还在：\n{left}", f"still there:\n{left}"),
             command="bpftool prog; bpftool map; bpftool link; ls /sys/fs/bpf",
         )
@@ -340,7 +340,7 @@ def _failed_traffic(plan: Plan, result: Comparison) -> Failed:
         saw=Text("{n} 个连接没有按计划结束", "{n} connections did not end as planned"),
         expected=Text("每个连接都按计划结束", "each ends as planned"),
         disturbed=Text(
-            "跟踪程序不应该影响连接本身。检查它是否占满了 CPU 或内存，或者改动了网络设置。",
+            "追踪器不应该影响连接本身。检查它是否占满了 CPU 或内存，或者改动了网络设置。",
             "A tracer must not disturb the connections. See whether it uses up processor or memory, or changes the "
             "network's settings.",
         ),
