@@ -23,8 +23,10 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
 @contextmanager
 def crowd() -> Iterator[None]:
-    """More busy processes than processors, outside of any jail: they have their share first."""
-    argv = [sys.executable, "-c", "while True: pass"]
+    """More busy processes than processors, outside of any jail: they have their share first. Nice ones, so that tests
+    beside this one do not suffer.
+    """
+    argv = ["nice", "-n", "5", sys.executable, "-c", "while True: pass"]
     busy = [subprocess.Popen(argv) for _ in range(2 * len(os.sched_getaffinity(0)))]
     try:
         yield
