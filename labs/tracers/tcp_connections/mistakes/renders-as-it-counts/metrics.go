@@ -49,7 +49,7 @@ func (c *counters) add(event bpfEvent) {
 	case event.Kind == closed && int(event.Reason) < len(reasons):
 		c.closed.WithLabelValues(reasons[event.Reason], c.sourcePort(event.Port)).Inc()
 	}
-	if event.Kind == 2 || event.Kind == closed && reasons[event.Reason] == "local" {
+	if event.Kind == closed && reasons[event.Reason] == "local" {
 		c.page, _ = c.registry.Gather()
 	}
 }
