@@ -70,6 +70,22 @@ class Spent:
             self.cpu_seconds - other.cpu_seconds, self.bpf_seconds - other.bpf_seconds, self.runs - other.runs
         )
 
+    def least(self, other: Spent) -> Spent:
+        """Of each the smaller one."""
+        return Spent(
+            min(self.cpu_seconds, other.cpu_seconds),
+            min(self.bpf_seconds, other.bpf_seconds),
+            min(self.runs, other.runs),
+        )
+
+    def most(self, other: Spent) -> Spent:
+        """Of each the larger one."""
+        return Spent(
+            max(self.cpu_seconds, other.cpu_seconds),
+            max(self.bpf_seconds, other.bpf_seconds),
+            max(self.runs, other.runs),
+        )
+
     def times(self, factor: float) -> Spent:
         return Spent(self.cpu_seconds * factor, self.bpf_seconds * factor, self.runs * factor)
 

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -16,6 +17,7 @@ from labs.harness.exposition import Exposition, parse
 from labs.harness.tracer_lab import Spent, TracerLab
 from labs.harness.traffic import Plan, Truth
 from labs.tracers.tcp_connections.grading import plans
+from labs.tracers.tcp_connections.grading import world as world_module
 from labs.tracers.tcp_connections.grading.ledger import LABELS, METRICS_PORT, Counts, expected
 from labs.tracers.tcp_connections.grading.world import World
 
@@ -83,12 +85,30 @@ class Lab:
 def test_it_is_what_the_connections_took_whenever_that_was(
     at: str, pages: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labs.tracers.tcp_connections.grading.world.time.sleep", lambda seconds: None)
+    monkeypatch.setattr(world_module, "time", SimpleNamespace(sleep=lambda seconds: None))
     world = World(cast("TracerLab", Lab(at, pages)))
     result = world.measured(plans.little(world.draft()))
     assert not result.off
     assert world.cost is not None
     assert world.cost.connections == 3
+    assert world.cost.microseconds == pytest.approx(1e6 * EACH)
+
+
+def test_who_makes_scrapes_dear_while_nothing_happens_gains_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its first scrapes take long, so that a price measured before the connections alone would be too high."""
+    monkeypatch.setattr(world_module, "time", SimpleNamespace(sleep=lambda seconds: None))
+    lab = Lab(scrapes_until_shown=5)
+    world = World(cast("TracerLab", lab))
+    dear = iter([0.5] * 3)
+    scrape = lab.scrape
+
+    def scraped() -> Exposition:
+        lab.used += next(dear, 0.0)
+        return scrape()
+
+    monkeypatch.setattr(lab, "scrape", scraped)
+    world.measured(plans.little(world.draft()))
+    assert world.cost is not None
     assert world.cost.microseconds == pytest.approx(1e6 * EACH)
 
 

@@ -37,7 +37,8 @@ START_WITHIN = 45.0
 # a run that the kernel leaves out can cost the counts of one socket: up to three
 _COUNTS_OF_A_MISS, _MOST_MISSES = 3, 4
 
-_PRICED = 4  # scrapes, whose mean is what one takes
+_PRICED = 3  # scrapes, whose mean is what one takes
+_NOTHING = Spent(0.0, 0.0, 0.0)
 
 Accept = Callable[[Series], bool]
 
@@ -161,8 +162,10 @@ class World(MeteredWorld):
             lab.at_rest()
             result = self.settle(plan, truth, expected(truth.connections), counts, misses, ended)
             # only now: what it puts off, or does when it is asked, belongs to these connections too
-            spent = lab.at_rest() - before - each.times(self.scrapes - scrapes)
-        self.cost = Cost(len(plan.connections), spent)
+            spent, count = lab.at_rest() - before, self.scrapes - scrapes
+            # the smaller price, so that nobody gains by scrapes that are dear while nothing happens
+            each = each.least(self._price_of_a_scrape())
+        self.cost = Cost(len(plan.connections), (spent - each.times(count)).most(_NOTHING))
         return result
 
     def _price_of_a_scrape(self) -> Spent:
