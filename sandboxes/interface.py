@@ -76,6 +76,20 @@ class Completed:
     cpu_seconds: float = 0.0
 
 
+@dataclass(frozen=True)
+class RunDelay:
+    """Seconds for which something ran, and for which it would have but had no processor."""
+
+    ran: float
+    waited: float
+
+    def __add__(self, other: RunDelay) -> RunDelay:
+        return RunDelay(self.ran + other.ran, self.waited + other.waited)
+
+    def __sub__(self, other: RunDelay) -> RunDelay:
+        return RunDelay(self.ran - other.ran, self.waited - other.waited)
+
+
 class Sandbox(Protocol):
     """One running real system. `close` is idempotent; everything else raises once it is closed."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -73,8 +74,9 @@ class Graders:
 
     def wait(self, timeout: float) -> Outcome:
         """How it ended: well when all ended well, else as the first that did not. One that takes longer is broken."""
+        latest = time.monotonic() + timeout * pace.CROWDED
         with self._changed:
-            pace.wait_for(self._changed, lambda: self._over() is not None, timeout)
+            pace.wait_for(self._changed, lambda: self._over() is not None, timeout, latest)
             late = [session.log() for session in self._sessions if session.outcome is None]
             broken = Outcome(broken="\n".join([f"a grader did not end within {timeout:g} s", *late]))
             return self._over() or broken

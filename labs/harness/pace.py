@@ -21,6 +21,7 @@ that its own verdict comes later. A whole run has CROWDED times its seconds by t
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -151,11 +152,13 @@ def sleep(seconds: float) -> None:
         time.sleep(left)
 
 
-def wait_for(condition: threading.Condition, holds: Callable[[], bool], seconds: float) -> bool:
-    """Condition.wait_for with a deadline of this clock. The condition must be held."""
+def wait_for(
+    condition: threading.Condition, holds: Callable[[], bool], seconds: float, latest: float = math.inf
+) -> bool:
+    """Condition.wait_for with a deadline of this clock, and `latest` of time.monotonic(). It must be held."""
     until = now() + seconds
     while not holds():
-        left = until - now()
+        left = min(until - now(), latest - time.monotonic())
         if left <= 0:
             return False
         condition.wait(left)

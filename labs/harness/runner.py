@@ -35,7 +35,7 @@ class OutOfStep(Exception):
 class Runner:
     """`only` runs just these checks (and what they need); empty runs all. `kernel` is named in failures.
 
-    No check begins after `deadline`, by pace.now(), or after `latest`, by time.monotonic().
+    No check begins after `deadline`, by pace.now(), and none goes on after `latest`, by time.monotonic().
     """
 
     lab: Lab
@@ -108,7 +108,7 @@ class Runner:
         self.last_step = check.title
         limit = min(check.timeout, max(0.1, self.deadline - pace.now()))
         try:
-            with _time_limit(limit):
+            with _time_limit(limit, self.latest):
                 self.functions[check.id](fixture)
         except Failed as failed:
             return failed
@@ -159,12 +159,14 @@ def _on(kernel: str, failure: Failed) -> Failed:
 
 
 @contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Raise _TimeUp in the main thread after `seconds` of pace, and again each second while it is swallowed."""
+def _time_limit(seconds: float, latest: float) -> Iterator[None]:
+    """Raise _TimeUp in the main thread after `seconds` of pace, or at `latest` of time.monotonic(), and again each
+    second while it is swallowed.
+    """
     end = pace.now() + seconds
 
     def up(_number: int, _frame: FrameType | None) -> None:
-        left = end - pace.now()
+        left = min(end - pace.now(), latest - time.monotonic())
         signal.setitimer(signal.ITIMER_REAL, max(left, 0.01) if left > 0 else 1.0)
         if left <= 0:
             raise _TimeUp

@@ -77,6 +77,7 @@ class Session:
         machine: Handle | None = None,
     ) -> None:
         self._lab, self._sandbox, self._jails, self._emitter = lab, sandbox, jails, emitter
+        self._name = f"session {id(self)}"
         self._seed, self._options, self.kernel, self._told = seed, options, kernel, told
         callbacks = Callbacks(self._lines, self._cut, self._exited, self._break)
         self._learner = Learner(lab, sandbox, jails, callbacks)
@@ -121,6 +122,7 @@ class Session:
         self._send("go", sources=dict(sources or {}))
 
     def close(self) -> None:
+        pace.tell(self._name, 1.0)  # what runs next in this process is another sandbox's
         if self._guest:
             self._guest.close()
         self._learner.close()
@@ -289,7 +291,7 @@ class Session:
 
     def slow(self, factor: float) -> None:
         """All takes so many times as long in its sandbox: the deadlines of both processes allow for it."""
-        pace.tell(f"session {id(self)}", factor)
+        pace.tell(self._name, factor)
         self._send("pace", factor=factor)
 
     def _await_end(self) -> None:

@@ -13,8 +13,8 @@ from sandboxes import folders, netns
 from sandboxes.controlplane import components
 from sandboxes.controlplane.client import ApiError, Client
 from sandboxes.controlplane.waiting import wait_until
-from sandboxes.interface import Completed, Handle, StartFailed
-from sandboxes.jail import Command, Limits, Process, run
+from sandboxes.interface import Completed, Handle, RunDelay, StartFailed
+from sandboxes.jail import Command, DelayMeter, Limits, Process, run
 from sandboxes.netns import NetNS
 
 # Estimates, not measured: so many end a run; a quarter of it explains why one broke.
@@ -63,6 +63,7 @@ class ControlPlane:
         }
         self.handle = Handle("controlplane", plan.id, folders.boot_id(), data)
         self.processes = processes
+        self._meter = DelayMeter()
         self._undo: contextlib.ExitStack | None = undo
         self._healthy = self._own_healthy
 
@@ -71,6 +72,7 @@ class ControlPlane:
         self = cls.__new__(cls)
         self.handle, self.processes, self._undo = handle, {}, contextlib.ExitStack()
         self._healthy = lambda: True
+        self._meter = DelayMeter()
         return self
 
     _healthy: Callable[[], bool]
@@ -137,9 +139,10 @@ class ControlPlane:
             return {"connections": "too many"} if error.errno == errno.EADDRNOTAVAIL else {}
         return {}
 
-    def run_delay(self) -> float:
-        """Seconds for which one of its processes was kept waiting for a processor. Asked of its owner."""
-        return max((process.run_delay() for process in self.processes.values()), default=0.0)
+    def run_delay(self) -> RunDelay | None:
+        """How its threads ran, and waited for a processor, since this was asked first. Asked of its owner."""
+        pids = [pid for process in self.processes.values() for pid in process.pids()]
+        return self._meter.look(pids) if self.processes else None
 
     def settle(self, timeout: float = 60.0) -> None:
         """Wait until the controllers work: they have made the default service account. Raises TimeoutError."""

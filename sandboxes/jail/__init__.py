@@ -1,6 +1,7 @@
 """Untrusted commands, held by bubblewrap, a cgroup, a seccomp filter and an own uid."""
 
 from sandboxes.jail.capabilities import Capabilities, capabilities
+from sandboxes.jail.delay import DelayMeter
 from sandboxes.jail.model import FIRST_DESCRIPTOR, MIB, Bind, Command, Limits, Overlay
 from sandboxes.jail.process import Process, bubblewrap, run, start
 
@@ -10,6 +11,7 @@ __all__ = [
     "Bind",
     "Capabilities",
     "Command",
+    "DelayMeter",
     "Limits",
     "Overlay",
     "Process",

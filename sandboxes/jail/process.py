@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from sandboxes.interface import Completed, StartFailed, Unavailable
-from sandboxes.jail.delay import run_delay
 from sandboxes.jail.model import Command, check_name
 from sandboxes.keeper.cgroup import Cgroup, name_of
 from sandboxes.paths import run_dir
@@ -171,9 +170,9 @@ class Process:
             self._keeper.kill()
             self._ended.wait(timeout)
 
-    def run_delay(self) -> float:
-        """Seconds that one of its threads has waited for a processor: see delay.run_delay."""
-        return run_delay(Cgroup(name_of(self.id, self.pid)).pids())
+    def pids(self) -> list[int]:
+        """What runs in it, as this process numbers it; [] without control groups."""
+        return Cgroup(name_of(self.id, self.pid)).pids()
 
     def freeze(self, frozen: bool) -> None:
         """Stop the processes from being scheduled, or let them go on."""

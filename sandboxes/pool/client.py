@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sandboxes.interface import Handle, Progress, Report, Sandbox, Spec, StartFailed, Unavailable
+from sandboxes.interface import Handle, Progress, Report, RunDelay, Sandbox, Spec, StartFailed, Unavailable
 from sandboxes.pool import messages
 from sandboxes.providers import provider
 
@@ -158,22 +158,23 @@ def ailments_of(sandbox: Sandbox, deep: bool) -> dict[str, str]:
     return {} if standing is None or standing() else {"sandbox": "ended"}
 
 
-def run_delay(handle: Handle) -> float:
-    """Seconds for which a leased sandbox has been kept waiting for a processor; 0.0 when nobody can say."""
+def run_delay(handle: Handle) -> RunDelay | None:
+    """How a leased sandbox ran, and waited for a processor, since this was asked first; None when nobody can say."""
     own = _own.get(handle.id)
     if own is not None:
         return run_delay_of(own)
     try:
         answer = _ask(run_delay=handle.id)
-    except OSError:
+    except (OSError, ValueError):
         answer = None
-    return 0.0 if answer is None else float(answer["run_delay"])
+    told = answer.get("run_delay") if answer else None
+    return RunDelay(**told) if told else None
 
 
-def run_delay_of(sandbox: Sandbox) -> float:
+def run_delay_of(sandbox: Sandbox) -> RunDelay | None:
     """What a provider tells, where it does."""
-    method: Callable[[], float] | None = getattr(sandbox, "run_delay", None)
-    return 0.0 if method is None else method()
+    method: Callable[[], RunDelay | None] | None = getattr(sandbox, "run_delay", None)
+    return None if method is None else method()
 
 
 def status(spec: Spec | None = None) -> dict[str, int] | None:

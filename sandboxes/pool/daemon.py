@@ -10,6 +10,7 @@ import select
 import socket
 import threading
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -183,10 +184,11 @@ class Daemon:
             sandbox = self._held.get(id_)
         return {"sandbox": "ended"} if sandbox is None else ailments_of(sandbox, deep)
 
-    def _run_delay(self, id_: str) -> float:
+    def _run_delay(self, id_: str) -> dict[str, float] | None:
         with self._lock:
             sandbox = self._held.get(id_)
-        return 0.0 if sandbox is None else run_delay_of(sandbox)
+        told = run_delay_of(sandbox) if sandbox is not None else None
+        return asdict(told) if told is not None else None
 
     def status(self, spec: Spec | None = None) -> dict[str, int]:
         return {

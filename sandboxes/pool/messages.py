@@ -4,7 +4,7 @@ client → {"lease": SPEC}            then {"queued": n}*, {"progress": PROGRESS
 client → {"warm": SPEC, "count": n} then {"ok": true}     keep n spares of it from now on
 client → {"status": true, "of": spec or left out}   then {"status": {...}}
 client → {"ailments": ID, "deep": bool}  then {"ailments": {part: word}}  of a leased sandbox
-client → {"run_delay": ID}          then {"run_delay": seconds}  of a leased sandbox
+client → {"run_delay": ID}          then {"run_delay": {"ran": s, "waited": s} or null}  of a leased sandbox
 any    → {"error": text, "unavailable": bool}
 """
 

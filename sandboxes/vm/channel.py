@@ -121,7 +121,12 @@ class Channel:
         for index, piece in enumerate(pieces):
             if index + 1 < len(pieces):
                 header["more"] = True
-            self._send(encode(Frame(self._session, header, piece)), deadline)
+            try:
+                self._send(encode(Frame(self._session, header, piece)), deadline)
+            except Silent as silent:
+                if index:  # nobody would ever send the agent the rest
+                    self._end(silent)
+                raise
             header = {"id": number}
 
     def _send(self, data: bytes, deadline: float) -> None:

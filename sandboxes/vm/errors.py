@@ -1,7 +1,7 @@
 """What can go wrong between the host and a guest, each a type of its own.
 
 The learner's program is root in the guest, so every one of them may be its doing. After Malformed and Gone the
-connection is over, and after Silent when the guest took in half a frame only.
+connection is over, and after Silent when the guest took in a part of the request only.
 """
 
 from __future__ import annotations

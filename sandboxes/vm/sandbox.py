@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sandboxes import folders
-from sandboxes.interface import Completed, Handle, StartFailed
-from sandboxes.jail import Process
+from sandboxes.interface import Completed, Handle, RunDelay, StartFailed
+from sandboxes.jail import DelayMeter, Process
 from sandboxes.vm import qemu
 from sandboxes.vm.client import Client, check_name
 from sandboxes.vm.errors import Busy, GuestError, Refused
@@ -32,6 +32,7 @@ class VirtualMachine:
         self._process = process
         self._undo: contextlib.ExitStack | None = contextlib.ExitStack()
         self._frozen = False
+        self._meter = DelayMeter()
 
     @classmethod
     def owned(cls, machine: qemu.Machine, release: str, process: Process, folder: Path) -> VirtualMachine:
@@ -96,9 +97,9 @@ class VirtualMachine:
         in_order = ended is not None and ended.exit_code == 0 and not ended.stopped_by
         return {"machine": "off" if in_order else "ended"}
 
-    def run_delay(self) -> float:
-        """Seconds for which its processor wanted to run, and the host had none for it. Asked of its owner."""
-        return self._process.run_delay() if self._process is not None else 0.0
+    def run_delay(self) -> RunDelay | None:
+        """How its processor ran, and waited for one of the host's, since this was asked first. Asked of its owner."""
+        return self._meter.look(self._process.pids()) if self._process is not None else None
 
     def settle(self, timeout: float = 30.0) -> None:
         """It is whole when `start` returns."""

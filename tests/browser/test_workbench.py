@@ -131,7 +131,7 @@ def test_it_says_what_a_run_would_find_and_looks_again(
     learner.open(workbench.LAB)
     expect(page.locator("[data-environment]")).to_contain_text(full)
     said["queued"] = 3
-    expect(page.locator("[data-environment]")).to_contain_text(queue, timeout=15_000)
+    expect(page.locator("[data-environment]")).to_contain_text(queue, timeout=10_000)
     said |= {"state": "ready", "queued": 0}
     page.reload()
     expect(page.locator("[data-environment]")).to_contain_text(warm)

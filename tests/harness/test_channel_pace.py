@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-import time
 
-from labs.harness import pace
 from labs.harness.channel import Channel
 from labs.harness.protocol import TO_GRADER, decode, encode
 
@@ -26,14 +24,3 @@ def test_it_works() -> None:
 
 def test_a_factor_is_a_number() -> None:
     assert decode(b'{"type": "pace", "factor": 1}', TO_GRADER)["factor"] == 1
-
-
-def test_the_process_s_own_clock_is_told() -> None:
-    pace.tell("a test", 6.0)
-    deadline = time.monotonic() + 20
-    try:
-        while pace.stretched(1.0) < 3.0:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
-    finally:
-        pace.tell("a test", 1.0)

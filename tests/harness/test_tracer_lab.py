@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import time
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from labs.harness import engine, manifest, submission
 from labs.harness.events import Event
+from labs.harness.starvation import Starvation
 from labs.harness.submission import Submission
 from labs.harness.verdict import CheckResult, Verdict
+from sandboxes.interface import Handle, RunDelay
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
@@ -77,6 +81,25 @@ def test_it_works() -> None:
     assert cost["yours"] == cost["reference"]
     assert cost["yours"]["user"] > 0
     assert cost["yours"]["run"] > 0
+
+
+def test_where_the_machines_wait_for_a_processor_both_clocks_allow_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two machines that wait nine tenths of their time, on the pool's word."""
+    begun = time.monotonic()
+
+    def delay(handle: Handle) -> RunDelay:
+        return RunDelay(0.1 * (time.monotonic() - begun), 0.9 * (time.monotonic() - begun))
+
+    monkeypatch.setattr(engine, "Starvation", partial(Starvation, delay=delay))
+    verdict, events = grade(LAB)
+    assert verdict.verdict == "pass", (verdict.checks, verdict.log)
+    said = [e["text"]["en"] for e in events if e["type"] == "step"]
+    stretched = [re.search(r"extended to ([0-9.]+) times", text) for text in said]
+    assert [float(found[1]) > 2.0 for found in stretched if found] == [True], "the engine's"
+    told = [re.search(r"a second took ([0-9.]+)", text) for text in said]
+    assert [float(found[1]) > 2.0 for found in told if found] == [True, True], "each grader's"
 
 
 def test_a_refusal_of_the_verifier_is_told_at_the_learners_line() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandboxes.interface import Handle, Spec, StartFailed
+from sandboxes.interface import Handle, RunDelay, Spec, StartFailed
 from sandboxes.pool import client, messages
 from tests.sandboxes.fakes import Fake, Providers
 from tests.sandboxes.machine import await_true
@@ -30,11 +30,11 @@ def test_it_tells_what_ails_a_leased_sandbox(pool: Pool) -> None:
 
 def test_it_tells_how_long_a_leased_sandbox_was_kept_waiting(pool: Pool) -> None:
     with client.lease(Spec("fake")) as handle:
-        assert client.run_delay(handle) == 0.0, "a provider that cannot say"
-        pool.fake.sandboxes[handle.id].run_delay = lambda: 2.5  # type: ignore[attr-defined]
-        assert client.run_delay(handle) == 2.5
+        assert client.run_delay(handle) is None, "a provider that cannot say"
+        pool.fake.sandboxes[handle.id].run_delay = lambda: RunDelay(0.5, 2.5)  # type: ignore[attr-defined]
+        assert client.run_delay(handle) == RunDelay(0.5, 2.5)
     await_true(lambda: not pool.fake.live, 5, "it is given back")
-    assert client.run_delay(handle) == 0.0
+    assert client.run_delay(handle) is None
 
 
 def test_a_pool_that_is_gone_ails_every_sandbox(own_run: Path) -> None:

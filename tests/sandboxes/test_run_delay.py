@@ -1,4 +1,4 @@
-"""How long a jail, and a machine, are kept waiting for a processor."""
+"""How long a jail, and a machine, ran and were kept waiting for a processor."""
 
 from __future__ import annotations
 
@@ -6,81 +6,121 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 
-from sandboxes.interface import Handle, Spec
-from sandboxes.jail import start
+from sandboxes.interface import Handle, RunDelay, Spec
+from sandboxes.jail import DelayMeter
 from sandboxes.pool import client
 from sandboxes.vm import VirtualMachine, VirtualMachineProvider
-from tests.sandboxes.attacks import perl, sh, tight
+from tests.sandboxes.attacks import begin, perl, sh, tight
 from tests.sandboxes.machine import await_true
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(300)]
 
+BURN = "import time\nend = time.monotonic() + 120\nwhile time.monotonic() < end: pass"
+
 
 @contextmanager
-def crowd() -> Iterator[None]:
-    """More busy processes than processors, outside of any jail: they have their share first. Nice ones, so that tests
-    beside this one do not suffer.
+def crowd(pids: Iterable[int]) -> Iterator[None]:
+    """Two busy processes, outside of any jail, on the one processor that all threads of these have to share with
+    them. The other processors are left to who else is at work here.
     """
-    argv = ["nice", "-n", "5", sys.executable, "-c", "while True: pass"]
-    busy = [subprocess.Popen(argv) for _ in range(2 * len(os.sched_getaffinity(0)))]
-    try:
+    one = {min(os.sched_getaffinity(0))}
+    threads = [int(task.name) for pid in pids for task in Path(f"/proc/{pid}/task").iterdir()]
+    for thread in threads:
+        os.sched_setaffinity(thread, one)
+    with ExitStack() as undo:
+        for _ in range(2):
+            burning = subprocess.Popen([sys.executable, "-c", BURN])
+            undo.callback(burning.wait)
+            undo.callback(burning.kill)
+            os.sched_setaffinity(burning.pid, one)
         yield
-    finally:
-        for process in busy:
-            process.kill()
-            process.wait()
 
 
-def share(delay: Callable[[], float], seconds: float = 2.0) -> float:
-    """Of the time from now on, how much of it was waited."""
-    began, waited = time.monotonic(), delay()
+def waited(look: Callable[[], RunDelay], seconds: float = 1.0) -> float:
+    """Of the time in which it wanted to run, from now on, how much of it it waited."""
+    before = look()
     time.sleep(seconds)  # the window over which it is measured
-    return (delay() - waited) / (time.monotonic() - began)
+    grown = look() - before
+    return grown.waited / (grown.ran + grown.waited) if grown.waited > 0.02 * seconds else 0.0
 
 
 def test_it_works() -> None:
-    process = start(perl("1 while 1", limits=tight(wall_seconds=60)))
+    process = begin(perl("$| = 1; print 'ready'; 1 while 1", limits=tight(wall_seconds=120)))
+    meter = DelayMeter()
     try:
-        await_true(lambda: process.output() == b"" and process.running, 10, "it runs")
-        with crowd():
-            await_true(lambda: share(process.run_delay) > 0.6, 30, "it is kept waiting")
+        assert meter.look(process.pids()) == RunDelay(0.0, 0.0), "it counts from the first look on"
+        with crowd(process.pids()):
+            await_true(lambda: waited(lambda: meter.look(process.pids())) > 0.5, 60, "it is kept waiting")
     finally:
         process.kill()
-    assert process.run_delay() == 0.0
+    assert process.pids() == []
 
 
 def test_who_sleeps_does_not_wait() -> None:
-    process = start(sh("sleep 60"))
+    process = begin(sh("echo ready; exec sleep 60"))
+    meter = DelayMeter()
     try:
-        with crowd():
-            assert share(process.run_delay) < 0.2
+        with crowd(process.pids()):
+            await_true(lambda: waited(lambda: meter.look(process.pids())) == 0.0, 60, "it wants nothing")
     finally:
         process.kill()
 
 
-def test_a_machine_tells_it_of_its_processor() -> None:
-    with a_machine("6.12") as machine, machine.client() as guest:
-        work = guest.start(("sh", "-c", "while :; do :; done"))
-        with crowd():
-            await_true(lambda: share(machine.run_delay) > 0.6, 60, "it is kept waiting")
-        work.kill()
-        await_true(lambda: share(machine.run_delay) < 0.3, 60, "at rest it wants no processor")
-        assert VirtualMachine.attached(machine.handle).run_delay() == 0.0
+def test_the_one_that_waits_longest_now_counts_and_not_the_one_of_old() -> None:
+    old = begin(perl("$| = 1; print 'ready'; 1 while 1", limits=tight(wall_seconds=120)))
+    try:
+        with crowd(old.pids()):
+            time.sleep(1.0)  # for as long it gathers waiting
+        new = begin(perl("$| = 1; print 'ready'; 1 while 1", limits=tight(wall_seconds=120)))
+        meter = DelayMeter()
 
+        def look() -> RunDelay:
+            return meter.look([*old.pids(), *new.pids()])
 
-def test_nobody_can_say_it_of_one_that_is_not_leased() -> None:
-    assert client.run_delay(Handle("fake", "fake-1", "boot")) == 0.0
+        try:
+            look()
+            for pid in old.pids():
+                os.kill(pid, 19)  # SIGSTOP: the old one wants nothing any more
+            with crowd(new.pids()):
+                await_true(lambda: waited(look) > 0.5, 60, "the new one is kept waiting")
+        finally:
+            new.kill()
+    finally:
+        old.kill()
 
 
 @contextmanager
-def a_machine(kernel: str) -> Iterator[VirtualMachine]:
-    machine = VirtualMachineProvider().start(Spec("vm", options={"kernel": kernel}), lambda progress: None)
+def a_machine() -> Iterator[VirtualMachine]:
+    machine = VirtualMachineProvider().start(Spec("vm", options={"kernel": "6.12"}), lambda progress: None)
     try:
         yield machine
     finally:
         machine.close()
+
+
+def test_a_machine_tells_it_of_its_processor() -> None:
+    with a_machine() as machine, machine.client() as guest:
+
+        def look() -> RunDelay:
+            found = machine.run_delay()
+            assert found is not None
+            return found
+
+        process = machine._process
+        assert process is not None
+        work = guest.start(("sh", "-c", "while :; do :; done"))
+        with crowd(process.pids()):
+            await_true(lambda: waited(look) > 0.5, 60, "it is kept waiting")
+        work.kill()
+        await_true(lambda: waited(look) < 0.3, 60, "at rest it wants no processor")
+        assert VirtualMachine.attached(machine.handle).run_delay() is None
+
+
+def test_nobody_can_say_it_of_one_that_is_not_leased() -> None:
+    assert client.run_delay(Handle("fake", "fake-1", "boot")) is None

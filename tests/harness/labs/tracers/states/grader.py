@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from labs.harness import pace
 from labs.harness.checks import check
 from labs.harness.events import Text
 from labs.harness.tracer_lab import TracerLab
@@ -63,4 +64,6 @@ def leaves(lab: TracerLab) -> None:
     assert 0 < cost.microseconds < 1e6
     lab.show_cost(cost, cost, most=3.0)
     lab.operator.stop()
+    stretch = pace.own().stretch()
+    lab.step(f"一秒用了 {stretch:.1f} 秒", f"a second took {stretch:.1f}")
     lab.nothing_left()
