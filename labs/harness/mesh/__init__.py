@@ -8,18 +8,11 @@
     compare(plan, report)                                # overloaded, or impossible: see there
     plan.truth().responses                               # {(("10.244.3.7", 8080), 503): 5, (…, 200): 1}
 
-The program under test is root in the guest, so the report is only held against the plan. See plan, truth, comparing.
+The program under test is root in the guest, so the report is only held against the plan.
 """
 
-from labs.harness.mesh.plan import (
-    BINARY,
-    DEVICE,
-    Destination,
-    Exchange,
-    MeshPlan,
-    Server,
-    Session,
-)
+from labs.harness.mesh.parts import Destination, Exchange, Server, Session
+from labs.harness.mesh.plan import BINARY, DEVICE, MeshPlan
 from labs.harness.mesh.truth import Handshake, Reset, Truth
 
 __all__ = [

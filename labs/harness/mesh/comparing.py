@@ -7,7 +7,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from labs.harness.mesh.plan import Exchange, MeshPlan, Server, Session
+from labs.harness.mesh.parts import Exchange, Server, Session
+from labs.harness.mesh.plan import MeshPlan
 from labs.harness.traffic import Comparison, Deviation
 
 _MOST_TEXT = 80

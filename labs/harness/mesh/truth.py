@@ -6,10 +6,9 @@ import ipaddress
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from labs.harness.mesh.plan import Destination, Exchange, Server, Session
+from labs.harness.mesh.parts import Destination, Exchange, Server, Session
 
 Side = Literal["client", "server"]
 # RFC 9113, section 7
