@@ -18,7 +18,17 @@ from pathlib import Path
 from typing import ClassVar
 
 from sandboxes import folders
-from sandboxes.interface import Completed, Handle, Progress, Provider, Report, Spec, StartFailed, Unavailable
+from sandboxes.interface import (
+    Completed,
+    Handle,
+    Progress,
+    Provider,
+    Report,
+    RunDelay,
+    Spec,
+    StartFailed,
+    Unavailable,
+)
 
 
 class FakeSandbox:
@@ -32,6 +42,7 @@ class FakeSandbox:
         self._folder, self._owner, self._closed = folder, owner, False
         self.frozen = False
         self.dead = False
+        self.delay: RunDelay | None = None
 
     def run(self, *argv: str, stdin: bytes = b"", timeout: float = 10.0) -> Completed:
         self._open()
@@ -57,6 +68,9 @@ class FakeSandbox:
 
     def standing(self) -> bool:
         return not self._closed and not self.dead
+
+    def run_delay(self) -> RunDelay | None:
+        return self.delay
 
     def freeze(self, frozen: bool) -> None:
         self.frozen = frozen

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,10 +29,15 @@ def test_it_tells_what_ails_a_leased_sandbox(pool: Pool) -> None:
     assert client.ailments(handle, deep=True) == {"sandbox": "ended"}
 
 
+def test_a_provider_need_not_know_how_long_a_sandbox_was_kept_waiting() -> None:
+    told: Any = object()
+    assert client.run_delay_of(told) is None
+
+
 def test_it_tells_how_long_a_leased_sandbox_was_kept_waiting(pool: Pool) -> None:
     with client.lease(Spec("fake")) as handle:
-        assert client.run_delay(handle) is None, "a provider that cannot say"
-        pool.fake.sandboxes[handle.id].run_delay = lambda: RunDelay(0.5, 2.5)  # type: ignore[attr-defined]
+        assert client.run_delay(handle) is None, "its owner cannot say"
+        pool.fake.sandboxes[handle.id].delay = RunDelay(0.5, 2.5)
         assert client.run_delay(handle) == RunDelay(0.5, 2.5)
     await_true(lambda: not pool.fake.live, 5, "it is given back")
     assert client.run_delay(handle) is None

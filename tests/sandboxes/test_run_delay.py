@@ -75,8 +75,10 @@ def test_who_sleeps_does_not_wait() -> None:
 def test_the_one_that_waits_longest_now_counts_and_not_the_one_of_old() -> None:
     old = begin(perl("$| = 1; print 'ready'; 1 while 1", limits=tight(wall_seconds=120)))
     try:
+        past = DelayMeter()
+        past.look(old.pids())
         with crowd(old.pids()):
-            time.sleep(1.0)  # for as long it gathers waiting
+            await_true(lambda: past.look(old.pids()).waited > 0.5, 60, "the old one has waited")
         new = begin(perl("$| = 1; print 'ready'; 1 while 1", limits=tight(wall_seconds=120)))
         meter = DelayMeter()
 
@@ -85,8 +87,7 @@ def test_the_one_that_waits_longest_now_counts_and_not_the_one_of_old() -> None:
 
         try:
             look()
-            for pid in old.pids():
-                os.kill(pid, 19)  # SIGSTOP: the old one wants nothing any more
+            old.freeze(True)  # it wants nothing any more
             with crowd(new.pids()):
                 await_true(lambda: waited(look) > 0.5, 60, "the new one is kept waiting")
         finally:
