@@ -42,6 +42,12 @@ class Standings:
         self.first_failure = _first_failures(self.learners)
         self.drafts = set(Draft.objects.filter(user__in=self.learners).values_list("user_id", "lab"))
         self.titles = {(lab.slug, check.id): pick(check.title) for lab in self.labs for check in lab.checks}
+        self.stuck_now = {
+            (learner.pk, lab.slug): stuck
+            for learner in self.learners
+            for lab in self.labs
+            if (stuck := self._stuck_at(learner, lab))
+        }
 
     def columns(self) -> list[Row]:
         return [{"slug": lab.slug, "title": pick(lab.title)} for lab in self.labs]
@@ -64,7 +70,7 @@ class Standings:
     def _cell(self, learner: User, lab: Lab) -> Row:
         runs = self.runs.get((learner.pk, lab.slug), [])
         last = runs[0] if runs else None
-        stuck = self.stuck_at(learner, lab)
+        stuck = self.stuck_now.get((learner.pk, lab.slug))
         state = "draft" if (learner.pk, lab.slug) in self.drafts else "none"
         return {
             "state": _cell_state(runs) or state,
@@ -78,7 +84,7 @@ class Standings:
             "stuck_since": stuck.since if stuck else None,
         }
 
-    def stuck_at(self, learner: User, lab: Lab) -> Stuck | None:
+    def _stuck_at(self, learner: User, lab: Lab) -> Stuck | None:
         """Set when the last STUCK_AFTER counted runs or more failed at one and the same check."""
         counted = [
             r for r in self.runs.get((learner.pk, lab.slug), []) if r.verdict in (Outcome.PASS, Outcome.FAIL)
@@ -98,7 +104,7 @@ class Standings:
             (learner, lab, s)
             for learner in self.learners
             for lab in self.labs
-            if (s := self.stuck_at(learner, lab))
+            if (s := self.stuck_now.get((learner.pk, lab.slug)))
         ]
         return [
             {
@@ -133,11 +139,8 @@ class Standings:
         """For each check of each lab: learners who tried, passed it at last, failed it at last, are stuck on it."""
         last = self._last_results()
         stuck: dict[tuple[str, str], int] = defaultdict(int)
-        for learner in self.learners:
-            for lab in self.labs:
-                found = self.stuck_at(learner, lab)
-                if found:
-                    stuck[lab.slug, found.check] += 1
+        for (_, slug), found in self.stuck_now.items():
+            stuck[slug, found.check] += 1
         return [
             {
                 "lab": pick(lab.title),
@@ -177,9 +180,10 @@ class Standings:
 
 
 def _runs_of(learners: Iterable[User]) -> dict[tuple[int, str], list[Run]]:
-    """Runs by learner and lab, the newest first."""
+    """Runs by learner and lab, the newest first, with nothing read of them but what is shown here."""
+    shown = ("user_id", "lab", "state", "verdict", "passed", "total", "queued_at")
     found: dict[tuple[int, str], list[Run]] = defaultdict(list)
-    for run in Run.objects.filter(user__in=learners).order_by("-queued_at"):
+    for run in Run.objects.filter(user__in=learners).only(*shown).order_by("-queued_at"):
         found[run.user_id, run.lab].append(run)
     return found
 

@@ -50,10 +50,10 @@ def dashboard(request: AuthedRequest, slug: str) -> HttpResponse:
     context = {
         "classroom": {"name": pick(Text(classroom.title_zh, classroom.title_en)), "slug": classroom.slug},
         "labs": standings.columns(),
-        "rows": standings.rows(),
+        "rows": standings.rows() if view == "table" else [],
         "stuck": standings.stuck(),
         "live": standings.live(),
-        "by_check": standings.by_check(),
+        "by_check": standings.by_check() if view == "checks" else [],
         "capacity": capacity(),
         "view": view,
         "projector": "projector" in request.GET,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django import template
-from django.utils import formats, timezone
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from labs.harness.events import Text
 from lastmile.course.code import coloured_once
@@ -20,6 +22,7 @@ register = template.Library()
 
 
 @register.simple_tag
+@cache
 def icon(name: str, extra: str = "") -> SafeString:
     """An icon that says nothing by itself: a word always stands beside it."""
     return format_html(
@@ -45,27 +48,29 @@ STATE_ICONS = {
 }
 
 
+STATE_WORDS = {
+    "pass": gettext_lazy("Passed"),
+    "passed": gettext_lazy("Passed"),
+    "fail": gettext_lazy("Not yet"),
+    "failed": gettext_lazy("Not yet"),
+    "error": gettext_lazy("Did not run"),
+    "internal": gettext_lazy("Our fault"),
+    "skipped": gettext_lazy("Skipped"),
+    "queued": gettext_lazy("Queued"),
+    "waiting": gettext_lazy("Waiting"),
+    "none": gettext_lazy("Not started"),
+    "draft": gettext_lazy("Draft"),
+    "running": gettext_lazy("Running"),
+    "building": gettext_lazy("Building"),
+    "leasing": gettext_lazy("Getting a sandbox"),
+    "grading": gettext_lazy("Grading"),
+    "done": gettext_lazy("Done"),
+}
+
+
 def state_word(status: str) -> str:
     """What a state is called; the one place that says it."""
-    words = {
-        "pass": _("Passed"),
-        "passed": _("Passed"),
-        "fail": _("Not yet"),
-        "failed": _("Not yet"),
-        "error": _("Did not run"),
-        "internal": _("Our fault"),
-        "skipped": _("Skipped"),
-        "queued": _("Queued"),
-        "waiting": _("Waiting"),
-        "none": _("Not started"),
-        "draft": _("Draft"),
-        "running": _("Running"),
-        "building": _("Building"),
-        "leasing": _("Getting a sandbox"),
-        "grading": _("Grading"),
-        "done": _("Done"),
-    }
-    return words.get(status, status)
+    return str(STATE_WORDS.get(status, status))
 
 
 @register.filter
@@ -92,9 +97,7 @@ def ago(at: datetime | None) -> SafeString | str:
     if at is None:
         return ""
     local = timezone.localtime(at)
-    return format_html(
-        '<time datetime="{}" data-ago>{}</time>', at.isoformat(), formats.date_format(local, "Y-m-d H:i")
-    )
+    return format_html('<time datetime="{}" data-ago>{}</time>', at.isoformat(), f"{local:%Y-%m-%d %H:%M}")
 
 
 @register.filter
