@@ -84,9 +84,11 @@ class Channel:
         env: dict[str, str] | None = None,
         args: list[str] | None = None,
     ) -> None:
-        """Have the engine do something and wait until it is done. Raises Refused, GuestLost."""
+        """Have the engine do something and wait until it is done. Raises Refused, GuestRefused, GuestLost."""
         fields = {"do": do, "process": process, "env": env or {}, "args": args or []}
         answer = self._await("request", fields, _SPARE_SECONDS * pace.MOST)
+        if answer.get("refused"):
+            raise GuestRefused(answer["refused"])
         if answer["error"]:
             raise Refused(f"{do}: {answer['error']}")
 

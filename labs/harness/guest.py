@@ -7,6 +7,7 @@ show a learner what is there, and judge by what the host knows (labs/harness/tra
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -256,9 +257,15 @@ def _understood(read: Callable[[], T]) -> T:
         ) from error
 
 
+def _finite(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{str(value)[:20]} is no time")
+    return float(value)
+
+
 def _received(row: Mapping[str, Any]) -> Received:
     return Received(
-        at=float(row["at"]),
+        at=_finite(row["at"]),
         method=str(row["method"]),
         path=str(row["path"]),
         headers={str(name).lower(): str(values[0]) for name, values in row["headers"].items()},

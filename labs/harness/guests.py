@@ -119,6 +119,11 @@ class Guest:
         if self._client is not None:
             self._client.close()
 
+    @property
+    def used(self) -> bool:
+        """Whether the learner's program has run in it."""
+        return bool(self._programs) or self._commanded
+
     def program(self, number: int) -> Program:
         return self._programs[number]
 
@@ -205,8 +210,7 @@ class Guest:
         """The first reason counts. What is ours ends the run."""
         with self._lock:
             if self._lost is None:
-                started = bool(self._programs) or self._commanded
-                self._lost = why_lost(self._handle, error, started=started, off=self._is_off)
+                self._lost = why_lost(self._handle, error, started=self.used, off=self._is_off)
             lost = self._lost
         if lost.ours and not self._closed:
             self._on.broken(f"Linux {self.kernel}: {lost.log}")

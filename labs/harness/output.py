@@ -32,6 +32,7 @@ class Batches:
         self._lines = Lines()
         self._waiting: list[dict[str, Any]] = []
         self._changed = threading.Condition()
+        self._handing_on = threading.Lock()
         self._closed = False
         self._told_cut = False
         threading.Thread(target=self._flush_often, name="learner's output", daemon=True).start()
@@ -70,14 +71,16 @@ class Batches:
                 return
 
     def _flush(self) -> None:
-        with self._changed:
-            lines, self._waiting = self._waiting, []
-            cut = self._lines.cut and not self._told_cut
-            self._told_cut = self._told_cut or cut
-        for batch in _in_batches(lines):
-            self._on_lines(batch)
-        if cut:
-            self._on_cut()
+        # one at a time: end() must not return while the other thread still holds what came before it
+        with self._handing_on:
+            with self._changed:
+                lines, self._waiting = self._waiting, []
+                cut = self._lines.cut and not self._told_cut
+                self._told_cut = self._told_cut or cut
+            for batch in _in_batches(lines):
+                self._on_lines(batch)
+            if cut:
+                self._on_cut()
 
 
 def _in_batches(lines: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

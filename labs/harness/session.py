@@ -25,7 +25,7 @@ from labs.harness.protocol import FROM_GRADER, MAX_LINE, RS, BrokenProtocol, Mes
 from sandboxes import jail
 from sandboxes.interface import Completed, Handle, StartFailed
 from sandboxes.setup.modules import reference
-from sandboxes.vm.errors import GuestError
+from sandboxes.vm.errors import GuestError, Refused
 
 MIB = 1 << 20
 _KEPT_LOG = 16_000
@@ -219,7 +219,7 @@ class Session:
 
     def _request(self, message: Message) -> None:
         runner = self._guest or self._learner
-        error, lost = "", {}
+        error, refused, lost = "", "", {}
         try:
             if message["do"] == "start_operator":
                 args = tuple(str(word) for word in message["args"])
@@ -231,10 +231,14 @@ class Session:
             else:
                 runner.kill(message["process"])
         except (ValueError, KeyError, GuestError) as wrong:
-            error = repr(wrong)
+            # where the learner's program has run, it may have taken away its own file, or filled the disk
+            if isinstance(wrong, Refused) and self._guest and self._guest.used:
+                refused = str(wrong)[:2000]
+            else:
+                error = repr(wrong)
         except GuestLost as gone:
             lost = gone.lost.text.json()
-        self._send("reply", id=message["id"], error=error, lost=lost)
+        self._send("reply", id=message["id"], error=error, refused=refused, lost=lost)
 
     def _start_reference(self, message: Message) -> None:
         """The lab's own solution, in the learner's machine: what a tracer's cost is measured against."""

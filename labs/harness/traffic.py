@@ -317,8 +317,8 @@ def _compare_row(
         result.impossible.append(Deviation(connection.id, text))
         return
     established = errno == "" or errno == "ECONNRESET"
-    taken = connection.open and (local, remote) in tuples
-    if established and (not isinstance(local, str) or not local or taken):
+    named = isinstance(local, str) and local != ""
+    if established and not (named and not (connection.open and (local, remote) in tuples)):
         text = f"{connection.kind}: from {str(local)[:60]}, which cannot be"
         result.impossible.append(Deviation(connection.id, text))
         return

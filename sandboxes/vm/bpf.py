@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from sandboxes.vm.errors import Malformed
+from sandboxes.vm.numbers import whole
 
 T = TypeVar("T")
 
@@ -68,7 +69,11 @@ def parse(ok: Mapping[str, Any]) -> Objects:
         return Objects(
             tuple(_each(ok["programs"], _program)),
             tuple(_each(ok["maps"], _map)),
-            tuple(_each(ok["links"], lambda v: BpfLink(int(v["id"]), int(v["type"]), int(v["program_id"])))),
+            tuple(
+                _each(
+                    ok["links"], lambda v: BpfLink(whole(v["id"]), whole(v["type"]), whole(v["program_id"]))
+                )
+            ),
             tuple(_each(ok["pins"], str)),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -83,27 +88,27 @@ def _each(values: Any, one: Callable[[Any], T]) -> list[T]:
 
 def _program(value: Any) -> BpfProgram:
     return BpfProgram(
-        id=int(value["id"]),
+        id=whole(value["id"]),
         type=str(value["type"]),
         name=str(value["name"]),
         tag=str(value["tag"]),
-        run_time_ns=int(value["run_time_ns"]),
-        run_count=int(value["run_count"]),
-        recursion_misses=int(value["recursion_misses"]),
-        instructions=int(value["instructions"]),
-        map_ids=tuple(int(each) for each in value["map_ids"]),
+        run_time_ns=whole(value["run_time_ns"]),
+        run_count=whole(value["run_count"]),
+        recursion_misses=whole(value["recursion_misses"]),
+        instructions=whole(value["instructions"]),
+        map_ids=tuple(whole(each) for each in value["map_ids"]),
     )
 
 
 def _map(value: Any) -> BpfMap:
-    entries = int(value["entries"])
+    entries = whole(value["entries"])
     return BpfMap(
-        id=int(value["id"]),
+        id=whole(value["id"]),
         type=str(value["type"]),
         name=str(value["name"]),
-        key_size=int(value["key_size"]),
-        value_size=int(value["value_size"]),
-        max_entries=int(value["max_entries"]),
+        key_size=whole(value["key_size"]),
+        value_size=whole(value["value_size"]),
+        max_entries=whole(value["max_entries"]),
         entries=None if entries < 0 else entries,
         at_least=value["at_least"] is True,
     )

@@ -22,6 +22,9 @@ _READ_BYTES = 256 << 10
 _LOCK_PAUSE_SECONDS = 0.005
 # what may come before the agent's first answer: remains of other sessions
 _MOST_SKIPPED = 16 << 20
+# what may come that nobody waits for, as late answers do; each frame costs its reader more than its bytes
+_MOST_IGNORED = 64 << 20
+_FRAME_COSTS = 1 << 10
 
 Listener = Callable[[Mapping[str, Any] | GuestError, bytes], None]
 
@@ -58,6 +61,7 @@ class Channel:
         self._given_up: set[int] = set()
         self._listeners: dict[int, Listener] = {}
         self._ended: GuestError | None = None
+        self._ignored = 0
         self._closed = threading.Event()
         self._socket, self._alone = _connect(path, timeout)
         self._reader = threading.Thread(target=self._read, name=f"agent {path.parent.name}", daemon=True)
@@ -189,6 +193,7 @@ class Channel:
             late = number in self._given_up
         if call is None:
             if late:
+                self._ignore(frame)
                 return
             raise Malformed(f"an answer to {number!r:.40}, which nobody asked for")
         if frame.header.get("more") is True:
@@ -202,9 +207,16 @@ class Channel:
         program = frame.header.get("program")
         with self._lock:
             listener = self._listeners.get(program) if isinstance(program, int) else None
-        # programs that a client before this one started have nobody to hear them
-        if listener is not None:
+        if listener is None:  # a program that a client before this one started has nobody to hear it
+            self._ignore(frame)
+        else:
             listener(frame.header, frame.payload)
+
+    def _ignore(self, frame: Frame) -> None:
+        """Raises Malformed for more than an agent would send in vain: the reader is its host's to pay for."""
+        self._ignored += len(frame.payload) + _FRAME_COSTS
+        if self._ignored > _MOST_IGNORED:
+            raise Malformed("too much that nobody asked for")
 
     def _end(self, reason: GuestError) -> None:
         with self._lock:

@@ -12,6 +12,7 @@ from typing import Any
 
 from sandboxes.vm.channel import Channel
 from sandboxes.vm.errors import GuestError, Malformed
+from sandboxes.vm.numbers import finite, whole
 
 OnOutput = Callable[[bytes], None]
 
@@ -126,13 +127,13 @@ class Program:
 def parse_exit(value: Any) -> Exit:
     """Raises Malformed."""
     try:
-        number = int(value["signal"])
+        number = whole(value["signal"])
         return Exit(
-            code=None if number else int(value["code"]),
+            code=None if number else whole(value["code"]),
             signal=number,
-            seconds=float(value["seconds"]),
+            seconds=finite(value["seconds"]),
             stopped_by=str(value["stopped_by"])[:20],
-            output_dropped=int(value["output_dropped"]),
+            output_dropped=whole(value["output_dropped"]),
             usage=parse_usage(value),
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -143,10 +144,10 @@ def parse_usage(value: Any) -> Usage:
     """Raises Malformed."""
     try:
         return Usage(
-            float(value["cpu_seconds"]),
-            int(value["memory_bytes"]),
-            int(value["memory_peak_bytes"]),
-            int(value["processes"]),
+            finite(value["cpu_seconds"]),
+            whole(value["memory_bytes"]),
+            whole(value["memory_peak_bytes"]),
+            whole(value["processes"]),
             value["out_of_memory"] is True,
         )
     except (KeyError, TypeError, ValueError, OverflowError) as error:

@@ -80,7 +80,10 @@ class VirtualMachineProvider:
         with contextlib.ExitStack() as undo:
             folder = folders.create(self.kind, f"vm-{secrets.token_hex(4)}")
             undo.callback(folders.remove, folder)
-            return _step(report, "restore", lambda: _restore(machine, made, folder, undo), undo)
+            vm = _step(report, "restore", lambda: _restore(machine, made, folder, undo))
+            # not before: a report raises where nobody waits any more
+            vm.own(undo)
+            return vm
 
     def attach(self, handle: Handle) -> VirtualMachine:
         """A view on a machine of another process; closing it does not end the machine."""
@@ -93,14 +96,12 @@ class VirtualMachineProvider:
             )
 
 
-def _step(report: Report, name: str, action: Callable[[], T], undo: contextlib.ExitStack | None = None) -> T:
-    """Do it, announced and timed. What `undo` holds when all is well belongs to the result."""
+def _step(report: Report, name: str, action: Callable[[], T]) -> T:
+    """Do it, announced and timed."""
     report(Progress(name))
     begun = time.monotonic()
     result = action()
     report(Progress(name, done=True, seconds=round(time.monotonic() - begun, 3)))
-    if undo is not None:
-        undo.pop_all()
     return result
 
 
@@ -119,9 +120,7 @@ def _restore(
             process = start(qemu.restored(machine, folder.name, descriptors), on_output=console.write)
         undo.callback(process.kill)
         with template.connect(process, folder / "agent", _RESTORE_SECONDS) as client:
-            release = client.ping().release
+            release = template.greet(client, process)
     if release != made.release:
         raise StartFailed(f"the machine runs {release}, its template {made.release}")
-    vm = VirtualMachine.owned(machine, release, process, folder)
-    vm.own(undo)
-    return vm
+    return VirtualMachine.owned(machine, release, process, folder)

@@ -48,6 +48,7 @@ def load(folder: Path) -> Template:
     """Raises Damaged unless every byte is the one that was written when the template was made."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text())
+        wanted, release = str(manifest["ram"]), str(manifest["release"])
         if (folder / "state").stat().st_size > _LARGEST_STATE:
             raise Damaged(f"the state of {folder.name} is too large")
         state = (folder / "state").read_bytes()
@@ -58,10 +59,10 @@ def load(folder: Path) -> Template:
         ram, digest = memory.load(folder / "ram")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Damaged(f"{folder.name}: {error}") from error
-    if digest != manifest["ram"]:
+    if digest != wanted:
         os.close(ram)
         raise Damaged(f"the memory of {folder.name} is not what was saved")
-    return Template(ram, state, str(manifest["release"]))
+    return Template(ram, state, release)
 
 
 @contextlib.contextmanager
@@ -87,7 +88,7 @@ def make(machine: qemu.Machine, initramfs: bytes, scratch: Path, folder: Path) -
     ram = memory.create(machine.memory_bytes)
     try:
         with cold_boot(machine, initramfs, scratch, ram) as (process, client, connection):
-            release = client.ping(30).release
+            release = greet(client, process, 30)
             client.quiesce()
             # restored machines wait for their first host, as this one does from here on
             client.close()
@@ -120,11 +121,23 @@ def connect(process: Process, path: Path, seconds: float) -> Client:
     try:
         return Client.connect(handle, seconds)
     except GuestError as error:
-        # what it printed comes by another way than the end of its channel
-        if isinstance(error, Gone):
-            process.wait(5)
-        log = process.output().decode(errors="replace")
-        raise StartFailed(f"the machine did not come up: {error}", log[-4000:]) from error
+        raise _not_up(process, error) from error
+
+
+def greet(client: Client, process: Process, seconds: float = 10.0) -> str:
+    """The release of the kernel of a machine that has come up. Raises StartFailed."""
+    try:
+        return client.ping(seconds).release
+    except GuestError as error:
+        raise _not_up(process, error) from error
+
+
+def _not_up(process: Process, error: GuestError) -> StartFailed:
+    # what it printed comes by another way than the end of its channel
+    if isinstance(error, Gone):
+        process.wait(5)
+    log = process.output().decode(errors="replace")
+    return StartFailed(f"the machine did not come up: {error}", log[-4000:])
 
 
 def _save(process: Process, connection: socket.socket) -> bytes:

@@ -33,6 +33,8 @@ def test_it_works() -> None:
         {"received": [ROW | {"headers": []}]},
         {"received": [ROW | {"headers": {"a": []}}]},
         {"received": [ROW | {"at": "soon"}]},
+        {"received": [ROW | {"at": "nan"}]},
+        {"received": [ROW | {"at": 10**400}]},
         {"received": [ROW | {"answered": float("inf")}]},
     ],
 )

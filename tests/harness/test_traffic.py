@@ -110,6 +110,14 @@ def test_whatever_a_guest_reports_is_judged_and_never_believed(said: Any) -> Non
     assert not compare(draw(client_close=2), {"outcomes": [said, said]}).fits
 
 
+@given(st.sampled_from(["id", "errno", "local", "remote", "open"]), anything)
+def test_nonsense_in_an_outcome_raises_nothing(field: str, value: Any) -> None:
+    plan = draw(half_open=2, client_close=1)
+    said = report(plan)
+    said["outcomes"][0][field] = value
+    compare(plan, said)
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -118,6 +126,8 @@ def test_whatever_a_guest_reports_is_judged_and_never_believed(said: Any) -> Non
         ("remote", "10.0.0.1:80"),
         ("local", ""),
         ("local", None),
+        ("local", []),
+        ("local", {}),
     ],
 )
 def test_what_cannot_be_is_told_apart(field: str, value: Any) -> None:

@@ -270,6 +270,19 @@ def test_events_go_to_their_program_and_to_nobody_else(tmp_path: Path) -> None:
     assert heard == [({"event": "output", "program": 5}, b"x")]
 
 
+def test_events_that_nobody_waits_for_are_bounded(tmp_path: Path) -> None:
+    """The reader is the host's to pay for."""
+
+    def agent(connection: socket.socket, frame: Frame) -> None:
+        many = encode(Frame(frame.session, {"event": "x", "program": 0}, b"")) * 100
+        with contextlib.suppress(OSError):
+            for _ in range(1000):
+                connection.sendall(many)
+
+    with _channel(tmp_path, agent) as channel, pytest.raises(Malformed, match="nobody asked for"):
+        channel.request("x", {}, b"", 60, 0)
+
+
 def test_a_listener_that_fails_is_told_to_who_waits(tmp_path: Path) -> None:
     def agent(connection: socket.socket, frame: Frame) -> None:
         connection.sendall(encode(Frame(frame.session, {"event": "output", "program": 5}, b"x")))

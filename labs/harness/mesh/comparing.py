@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,6 +11,7 @@ from labs.harness.mesh.plan import MeshPlan
 from labs.harness.traffic import Comparison, Deviation
 
 _MOST_TEXT = 80
+_LATEST = 1e12  # seconds
 # alerts that each fate ends by, as the client's side tells of them: its own it need not name
 _TOLD = {"no_version": "alert 70", "no_cipher": "alert 40", "no_alpn": "alert 120"}
 _LOCAL = re.compile(r"(\d+\.\d+\.\d+\.\d+):(\d{1,5})")
@@ -33,15 +33,12 @@ def compare(plan: MeshPlan, report: Any) -> Comparison:
     if not all(_is_time(time) for time in times) or times[0] > times[1]:
         _impossible(result, -1, f"from {str(times[0])[:20]} to {str(times[1])[:20]}")
         return result
-    locals_: set[tuple[str, str]] = set()
     for session, row in zip(plan.sessions, rows, strict=True):
-        _compare_session(plan, session, row, times, locals_, result)
+        _compare_session(plan, session, row, times, result)
     return result
 
 
-def _compare_session(
-    plan: MeshPlan, session: Session, row: Any, times: Any, used: set[tuple[str, str]], result: Comparison
-) -> None:
+def _compare_session(plan: MeshPlan, session: Session, row: Any, times: Any, result: Comparison) -> None:
     if not isinstance(row, Mapping) or row.get("id") != session.id or not isinstance(row.get("rows"), list):
         _impossible(result, session.id, f"told as {str(row)[:_MOST_TEXT]}")
         return
@@ -52,12 +49,12 @@ def _compare_session(
         result.overloaded.append(Deviation(session.id, f"{session.kind}: {str(failed)[:_MOST_TEXT]}"))
         return
     per_handshake = session.kind in ("tls", "openssl")
-    if not per_handshake and not _take_local(row.get("local"), session, used):
+    if not per_handshake and not _from_there(row.get("local"), session):
         _impossible(result, session.id, f"from {str(row.get('local'))[:_MOST_TEXT]}, which cannot be")
         return
     left = {n: _times(exchange) for n, exchange in enumerate(session.exchanges)}
     for told in row["rows"]:
-        text = _compare_row(plan, session, told, times, left, used if per_handshake else None, result)
+        text = _compare_row(plan, session, told, times, left, per_handshake, result)
         if text:
             _impossible(result, session.id, text)
             return
@@ -71,7 +68,7 @@ def _compare_row(
     told: Any,
     times: tuple[float, float],
     left: dict[int, int],
-    used: set[tuple[str, str]] | None,
+    per_handshake: bool,
     result: Comparison,
 ) -> str:
     """What cannot be about it; "" when it can."""
@@ -88,9 +85,9 @@ def _compare_row(
         text = f"{session.kind} {exchange.ask}: {said[8 : 8 + _MOST_TEXT]}"
         result.overloaded.append(Deviation(session.id, text))
         return ""
-    if used is not None:
+    if per_handshake:
         local, _, said = said.partition(" ")
-        if not _take_local(local, session, used):
+        if not _from_there(local, session):
             return f"from {local[:_MOST_TEXT]}, which cannot be"
     wanted = outcome(session, plan.server(session.server), exchange)
     if said == wanted:
@@ -135,19 +132,16 @@ def _times(exchange: Exchange) -> int:
 
 
 def _is_time(value: Any) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value > 0
-    )
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < _LATEST
 
 
-def _take_local(local: Any, session: Session, used: set[tuple[str, str]]) -> bool:
-    """Whether a connection to the session's server can have come from there, and no other one has."""
+def _from_there(local: Any, session: Session) -> bool:
+    """Whether a connection of the session can have come from there.
+
+    Another may have come from there as well: a reset, or a server that closes first, frees the port at once.
+    """
     match = _LOCAL.fullmatch(local) if isinstance(local, str) else None
-    pair = (str(local), _joined(session.server))
-    if match is None or match[1] != session.source or not 0 < int(match[2]) < 65536 or pair in used:
-        return False
-    used.add(pair)
-    return True
+    return match is not None and match[1] == session.source and 0 < int(match[2]) < 65536
 
 
 def _joined(place: tuple[str, int]) -> str:
