@@ -14,11 +14,13 @@ from typing import Any
 from labs.harness.ailing import Ailments
 from labs.harness.events import Emitter, Text
 from labs.harness.manifest import Lab
-from sandboxes.interface import Handle, Progress, Spec, Unavailable
+from sandboxes.interface import Handle, Progress, Spec, StartFailed, Unavailable
 from sandboxes.paths import run_dir
 from sandboxes.pool import client
 from sandboxes.pool.client import GivingUp
 
+# beyond what runs before it can take: a pool that hangs, memory that never comes
+LONGEST_WAIT_SECONDS = 1800.0
 _LOOK_SECONDS = 1.0
 _FALL_SECONDS = 2.0  # a process that ended is known to its keeper by then
 _AILING_POLL_SECONDS = 0.2
@@ -74,7 +76,10 @@ class Leasing:
             self._thread.join()  # a sandbox in use is gone when the run is; one that still starts goes by itself
 
     def done(self, timeout: float) -> bool:
-        return self._have.wait(timeout)
+        """Whether there is a sandbox, or none to be had. Raises StartFailed for a wait that no queue explains."""
+        if not self._have.wait(timeout) and time.monotonic() - self._begun > LONGEST_WAIT_SECONDS:
+            raise StartFailed(f"no sandbox within {LONGEST_WAIT_SECONDS:g} s")
+        return self._have.is_set()
 
     def result(self) -> Mapping[str, Any]:
         """The data of the only handle; {} for a lab with none or with several. As machines()."""
@@ -142,7 +147,8 @@ class Leasing:
                 with _alone(self._release) if len(specs) > 1 else contextlib.nullcontext():
                     for kernel, spec in specs.items():
                         told = partial(self._on_progress, kernel)
-                        leased = client.lease(spec, self._on_queue, told, self._giving_up)
+                        beside = len(self._handles)
+                        leased = client.lease(spec, self._on_queue, told, self._giving_up, beside)
                         self._handles[kernel] = held.enter_context(leased)
                 self._leased = time.monotonic()
                 self._have.set()

@@ -5,6 +5,7 @@ from django.urls import include, path
 from lastmile.accounts import views as accounts
 from lastmile.health import healthz
 
+handler400 = "lastmile.errors.bad_request"
 urlpatterns = [
     path("", include("lastmile.course.urls")),
     path("", include("lastmile.practice.urls")),

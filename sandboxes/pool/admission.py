@@ -39,8 +39,16 @@ class Admission:
         with self._turn:
             return len(self._waiting)
 
-    def enter(self, memory_bytes: int, tell: Callable[[int], None], gone: Callable[[], bool]) -> None:
+    def enter(
+        self,
+        memory_bytes: int,
+        tell: Callable[[int], None],
+        gone: Callable[[], bool],
+        beside: int = 0,
+    ) -> None:
         """Wait for a place; `tell` hears each new position (1 is next). Raises Gone when `gone()`.
+
+        `beside` is how many places who waits has already.
 
         The memory is set aside until `settled`: what has only just been let in does not show in the kernel's
         figure yet.
@@ -51,7 +59,7 @@ class Admission:
             try:
                 while True:
                     position = self._waiting.index(ticket) + 1
-                    if position == 1 and self._fits(memory_bytes):
+                    if position == 1 and self._fits(memory_bytes, beside):
                         self.taken += 1
                         self._promised += memory_bytes
                         return
@@ -77,9 +85,9 @@ class Admission:
             self.taken -= 1
             self._turn.notify_all()
 
-    def _fits(self, memory_bytes: int) -> bool:
+    def _fits(self, memory_bytes: int, beside: int) -> bool:
         # with nobody else inside there is nothing to wait for
-        if self.taken == 0:
+        if self.taken <= beside < self.places:
             return True
         free = self._memory() - _RESERVED_BYTES - self._promised
         return self.taken < self.places and free > memory_bytes

@@ -72,9 +72,11 @@ def lease(
     on_queue: OnQueue = lambda position: None,
     on_progress: Report = lambda progress: None,
     giving_up: GivingUp | None = None,
+    beside: int = 0,
 ) -> Iterator[Handle]:
     """The handle of a sandbox that is this caller's alone until the block ends.
 
+    `beside` is how many the caller holds already: it does not wait for itself to give them back.
     `on_queue` hears the position in the queue while it is full (1 is next). Raises Unavailable when this
     machine cannot serve the kind or `giving_up` was set, StartFailed when it did not come up.
     """
@@ -91,15 +93,20 @@ def lease(
     giving_up = giving_up or GivingUp()
     with connection:
         with giving_up.ends(connection):
-            handle = _await(connection, spec, on_queue, on_progress, giving_up)
+            handle = _await(connection, spec, on_queue, on_progress, giving_up, beside)
         yield handle
 
 
 def _await(
-    connection: socket.socket, spec: Spec, on_queue: OnQueue, on_progress: Report, giving_up: GivingUp
+    connection: socket.socket,
+    spec: Spec,
+    on_queue: OnQueue,
+    on_progress: Report,
+    giving_up: GivingUp,
+    beside: int,
 ) -> Handle:
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # who hung up hears nothing
-        messages.send(connection, lease=messages.spec_json(spec))
+        messages.send(connection, lease=messages.spec_json(spec), beside=beside)
         for message in messages.receive(connection):
             if "queued" in message:
                 on_queue(message["queued"])

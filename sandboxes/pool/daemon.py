@@ -163,7 +163,10 @@ class Daemon:
 
     def _answer(self, connection: socket.socket, message: dict[str, Any]) -> None:
         if "lease" in message:
-            self._lease(connection, messages.read_spec(message["lease"]))
+            beside = message.get("beside", 0)
+            if type(beside) is not int:
+                raise ValueError("beside is a number")
+            self._lease(connection, messages.read_spec(message["lease"]), beside)
         elif "warm" in message:
             if type(message["count"]) is not int:
                 raise ValueError("count is a number")
@@ -200,12 +203,13 @@ class Daemon:
             "memory_available_bytes": memory_available(),
         }
 
-    def _lease(self, connection: socket.socket, spec: Spec) -> None:
+    def _lease(self, connection: socket.socket, spec: Spec, beside: int) -> None:
         try:
             self.admission.enter(
                 spec.memory_bytes,
                 tell=lambda position: messages.send(connection, queued=position),
                 gone=lambda: self._stopping.is_set() or _gone(connection),
+                beside=beside,
             )
         except Gone:
             return

@@ -1,6 +1,6 @@
 """The pool's protocol: one JSON object a line, over `<run>/pool.sock` (mode 0600).
 
-client → {"lease": SPEC}            then {"queued": n}*, {"progress": PROGRESS}*, {"leased": HANDLE, "warm": bool}
+client → {"lease": SPEC, "beside": n}   then {"queued": n}*, {"progress": PROGRESS}*, {"leased": HANDLE, "warm": bool}
 client → {"warm": SPEC, "count": n} then {"ok": true}     keep n spares of it from now on
 client → {"status": true, "of": spec or left out}   then {"status": {...}}
 client → {"ailments": ID, "deep": bool}  then {"ailments": {part: word}}  of a leased sandbox

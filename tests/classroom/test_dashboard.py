@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from lastmile.accounts.models import User
+from lastmile.practice.models import Run
 
 sys.path.append(str(Path(__file__).parents[1] / "practice" / "fakes"))
 
@@ -62,6 +63,14 @@ def test_who_fails_the_same_check_three_times_is_stuck(instructor: User, owner: 
     (stuck,) = _see(instructor)["stuck"]
     assert (stuck["learner"], stuck["check"], stuck["attempts"]) == ("Owner", "The second", 3)
     assert stuck["url"] == last.get_absolute_url()
+
+
+def test_what_was_our_fault_counts_for_nothing(instructor: User, owner: User) -> None:
+    finished(owner, "fail")
+    run = finished(owner, "fail")
+    Run.objects.filter(pk=run.pk).update(verdict="internal", passed=2)
+    cell = _cell(_see(instructor), "Owner")
+    assert (cell["passed"], cell["attempts"]) == (1, 1)
 
 
 def test_another_check_or_a_pass_is_progress(instructor: User, owner: User, classmate: User) -> None:

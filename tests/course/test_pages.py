@@ -88,6 +88,7 @@ def test_a_second_position_replaces_the_first(owner: User) -> None:
         '{"anchor": "x", "part": Infinity}',
         '{"anchor": "x", "part": 1' + "0" * 400 + "}",
         '{"anchor": "a\\u0000", "part": 0}',
+        '{"anchor": "\\ud800", "part": 0}',
         "[" * 100_000,
     ],
 )

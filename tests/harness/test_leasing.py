@@ -35,6 +35,7 @@ class FakePool:
         on_queue: Callable[[int], None],
         on_progress: Callable[[Progress], None],
         giving_up: GivingUp,
+        beside: int = 0,
     ) -> Iterator[Handle]:
         on_queue(2)
         if self.fails:
@@ -93,6 +94,18 @@ def test_a_sandbox_that_does_not_start_is_internal(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.system
+def test_a_wait_that_no_queue_explains_is_internal(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = FakePool()
+    monkeypatch.setattr(leasing, "client", pool)
+    monkeypatch.setattr(leasing, "LONGEST_WAIT_SECONDS", 1.0)
+    verdict = engine.grade(LAB, submission.read_dir(ECHO.folder / "solution"), lambda event: None)
+    assert verdict.verdict == "internal"
+    assert "no sandbox within 1 s" in verdict.log
+    pool.free.set()
+    assert pool.ended.wait(5)
+
+
+@pytest.mark.system
 def test_a_run_can_be_cancelled_while_it_waits_in_line(monkeypatch: pytest.MonkeyPatch) -> None:
     pool, cancel = FakePool(), threading.Event()
     monkeypatch.setattr(leasing, "client", pool)
@@ -121,6 +134,7 @@ class TwoMachines(FakePool):
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[str] = []
+        self.beside: list[int] = []
 
     @contextlib.contextmanager
     def lease(
@@ -129,8 +143,10 @@ class TwoMachines(FakePool):
         on_queue: Callable[[int], None],
         on_progress: Callable[[Progress], None],
         giving_up: GivingUp,
+        beside: int = 0,
     ) -> Iterator[Handle]:
         self.asked.append(spec.options["kernel"])
+        self.beside.append(beside)
         self.free.wait(10)
         yield Handle("vm", f"vm-{spec.options['kernel']}", "boot", {"kernel": spec.options["kernel"]})
 
@@ -149,6 +165,7 @@ def test_a_lab_with_two_kernels_leases_two_machines(monkeypatch: pytest.MonkeyPa
             "6.12": "vm-6.12",
         }
         assert asked.result() == {}
+    assert pool.beside == [0, 1], "the second is not to wait until the first is given back"
 
 
 def test_two_runs_gather_their_machines_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,6 +41,25 @@ def test_an_older_tab_is_told_of_the_newer_draft(client: Client) -> None:
     assert Draft.objects.get().files == {"main.go": "first tab"}
 
 
+def test_another_account_in_the_same_browser_does_not_get_it(
+    client: Client, owner: User, classmate: User
+) -> None:
+    body = {"files": {"main.go": "the classmate's"}, "version": 0}
+    for reader, status in ((classmate, 403), (owner, 200)):
+        answer = client.put(
+            URL,
+            body,
+            content_type="application/json",
+            headers={"x-reader": str(reader.pk), "accept-language": "en"},
+        )
+        assert answer.status_code == status
+        assert Draft.objects.exists() == (reader == owner)
+        if status == 403:
+            assert answer.json()["code"] == "another_reader"
+            assert "Another account" in answer.json()["en"]
+            assert "另一个账号" in answer.json()["zh"]
+
+
 def test_a_save_whose_answer_was_lost_may_be_repeated(client: Client) -> None:
     _put(client, {"main.go": "one"})
     assert _put(client, {"main.go": "two"}, 1).json()["version"] == 2

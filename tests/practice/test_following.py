@@ -52,6 +52,27 @@ def test_the_page_hears_that_a_run_is_queued_again(owner: User) -> None:
     assert "event: queue" in first
     assert "event: queue" not in grading
     assert "event: queue" in again
+    assert '"again": false' in first
+    assert '"published": false, "again": true' in again
+
+
+def test_a_row_is_looked_at_when_a_run_is_silent_or_judged_and_not_for_each_event(owner: User) -> None:
+    run = a_run(owner)
+    claim = lifecycle.claim(run.pk, 0, "worker")
+    assert claim is not None
+    lifecycle.beat(claim, State.GRADING)
+    run.refresh_from_db()
+    follower = Follower(run, Place(1, 0))
+    looks = []
+    for seq, type_ in enumerate(["log", "log", "verdict"], 1):
+        follower._sent({"seq": seq, "at": 0.0, "type": type_})
+        looks.append(follower._may_have_changed())
+    follower.judged = False
+    for silent in (1.0, 2.0, 3.0):
+        follower.idle_seconds = silent
+        looks.append(follower._may_have_changed())
+    async_to_sync(follower.redis.aclose)()
+    assert looks == [False, False, True, False, False, True]
 
 
 def test_while_the_database_is_away_it_says_so(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from made import finished
 
 from lastmile.accounts.models import User
@@ -87,6 +91,27 @@ def test_a_run_that_was_our_fault_does_not_count(client: Client, owner: User) ->
 @pytest.mark.parametrize("url", ["/labs/fakes/nothing/", "/labs/operators/database/"])
 def test_an_unknown_lab_is_404(client: Client, url: str) -> None:
     assert client.get(url).status_code == 404
+
+
+def test_a_lab_that_is_being_written_takes_nothing_else_away(client: Client, fake_labs: Path) -> None:
+    (fake_labs / "fakes" / "half").mkdir()
+    (fake_labs / "fakes" / "half" / "lab.toml").write_text("title = 1\n[limits]\n")
+    assert client.get("/labs/fakes/half/").status_code == 404
+    page = client.get("/labs/")
+    assert page.status_code == 200
+    slugs = [lab["slug"] for track in page.context["tracks"] for lab in track["labs"]]
+    assert "fakes/quick" in slugs
+    assert "fakes/half" not in slugs
+
+
+def test_the_files_of_its_history_are_not_read(client: Client, owner: User) -> None:
+    for _ in range(3):
+        finished(owner, "fail")
+    with CaptureQueriesContext(connection) as asked:
+        client.get(URL)
+    about_files = [query["sql"] for query in asked.captured_queries if "submissionfile" in query["sql"]]
+    assert len(about_files) == 1
+    assert "sha256(" in about_files[0]
 
 
 def test_it_asks_a_stranger_to_sign_in() -> None:

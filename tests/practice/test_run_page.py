@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 import zipfile
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from made import a_run, finished, result
 
 from lastmile.accounts.models import User
+from lastmile.classroom.models import Classroom, Membership
 from lastmile.practice import lifecycle
 from lastmile.practice.models import Run
 from lastmile.practice.pages import diff
@@ -57,6 +59,26 @@ def test_an_instructor_of_the_class_sees_it(instructor: User, run: Run) -> None:
     answer = _as(instructor).get(run.get_absolute_url())
     assert answer.status_code == 200
     assert answer.context["is_owner"] is False
+
+
+def test_another_instructor_of_the_class_is_no_learner_of_it(
+    instructor: User, classroom: Classroom, run: Run
+) -> None:
+    other = User.objects.create_user("other", role="instructor")
+    Membership.objects.create(classroom=classroom, user=other, role="instructor")
+    theirs = finished(other)
+    assert _as(instructor).get(theirs.get_absolute_url()).status_code == 404
+    assert _as(other).get(run.get_absolute_url()).status_code == 200
+
+
+def test_it_outlives_its_lab(owner: User, run: Run, fake_labs: Path) -> None:
+    (fake_labs / "fakes/quick").rename(fake_labs / "fakes/renamed")
+    answer = _as(owner).get(run.get_absolute_url())
+    assert answer.status_code == 200
+    page = answer.content.decode()
+    assert "fakes/quick" in page
+    assert "func b() {}" in page
+    assert 'href=""' not in page
 
 
 def test_it_is_404_for_a_classmate(classmate: User, run: Run) -> None:

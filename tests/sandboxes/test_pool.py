@@ -90,6 +90,13 @@ def test_alone_one_is_let_in_however_little_memory_there_is(pool: Pool) -> None:
         assert handle.id in pool.fake.live
 
 
+def test_whoever_holds_all_that_is_out_does_not_wait_for_itself(pool: Pool) -> None:
+    """A run on two kernels, on a machine with memory for one: it would wait for ever."""
+    pool.memory[0] = 0
+    with client.lease(fake_spec()) as one, client.lease(fake_spec(), beside=1) as two:
+        assert {one.id, two.id} <= pool.fake.live
+
+
 def test_memory_that_was_promised_counts_before_it_is_used(pool: Pool) -> None:
     pool.memory[0] = 6 * GIB
     with clients(Spec("slow", 3 * GIB), fake_spec(3 * GIB)) as (starting, second):

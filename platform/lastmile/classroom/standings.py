@@ -74,7 +74,7 @@ class Standings:
         state = "draft" if (learner.pk, lab.slug) in self.drafts else "none"
         return {
             "state": _cell_state(runs) or state,
-            "passed": max((run.passed for run in runs), default=0),
+            "passed": max((run.passed for run in runs if run.verdict != Outcome.INTERNAL), default=0),
             "total": last.total if last and last.total else len(lab.checks),
             "attempts": len([run for run in runs if run.verdict != Outcome.INTERNAL]),
             "at": last.queued_at if last else None,

@@ -81,6 +81,7 @@ def lab_rows(slugs: tuple[str, ...]) -> list[Row]:
             "minutes": lab.minutes,
             "level": lab.level,
             "checks": len(lab.checks),
+            "sandbox": lab.sandbox,
             "url": link("lab", lab.slug),
         }
         for lab in found

@@ -83,6 +83,7 @@ def position(request: AuthedRequest, slug: str) -> HttpResponse:
     try:
         given = json.loads(request.body)
         anchor, part = str(given["anchor"])[:80], float(given["part"])
+        anchor.encode()
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return HttpResponse(status=400)
     if not math.isfinite(part) or "\0" in anchor:

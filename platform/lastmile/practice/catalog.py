@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from labs.harness.events import Text
 from labs.harness.globs import matches
 from labs.harness.manifest import Lab
 
+log = logging.getLogger(__name__)
+
 MAX_SHOWN = 512 * 1024
 
 
@@ -21,6 +24,9 @@ def find(slug: str) -> Lab | None:
         file = settings.LABS / slug / "lab.toml"
         return _load(slug, settings.LABS, file.stat().st_mtime_ns)
     except (manifest.NoSuchLab, OSError, ValueError):
+        return None
+    except manifest.BadManifest as bad:  # as while it is being written: the other labs go on
+        log.error("lab %s is left out: %s", slug, bad)
         return None
 
 

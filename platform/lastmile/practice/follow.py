@@ -1,7 +1,8 @@
 """GET /runs/<id>/events: a run as Server-Sent Events, live and afterwards.
 
 id: `<attempt>-<seq>`; event: the type of labs/harness/events.py, or
-- queue    {position}             how many runs go before this one; 0: next
+- queue    {position, published, again}   how many runs go before this one; 0: next. Not published: it waits to be
+                                 sent, either again after an attempt or until the broker is back
 - attempt  {attempt, reason}      what follows starts again from nothing
 - end      {state, verdict, url}  nothing more comes; the stream closes
 """
@@ -150,6 +151,7 @@ class Follower:
         self.run, self.place = run, place
         self.queued: dict[str, Any] = {}  # what the reader was told last of its place in the queue
         self.idle_seconds = 0.0
+        self.judged = False  # the verdict has come, which is told once it is stored
         self.redis: redis.asyncio.Redis = redis.asyncio.Redis.from_url(
             settings.REDIS_URL,
             decode_responses=True,
@@ -163,13 +165,17 @@ class Follower:
             while not self.run.is_done:
                 async for part in self._step():
                     yield part
-                # the row says little that the events do not: many readers must not ask for it all the time
-                if self.run.state == State.QUEUED or self.idle_seconds % LOOK_SECONDS == 0:
+                if self._may_have_changed():
                     await self._refresh()
             async for part in self._rest():
                 yield part
         finally:
             await self.redis.aclose()
+
+    def _may_have_changed(self) -> bool:
+        """Whether to look at the row: it says little that the events do not, and many readers would ask."""
+        silent = self.idle_seconds > 0 and self.idle_seconds % LOOK_SECONDS == 0
+        return self.run.state == State.QUEUED or self.judged or silent
 
     async def _step(self) -> AsyncIterator[bytes]:
         """What is new, after at most IDLE_MS."""
@@ -195,7 +201,11 @@ class Follower:
             position = await sync_to_async(_position)(self.run)
         except DatabaseError:
             return []
-        now = {"position": position, "published": self.run.published_at is not None}
+        now = {
+            "position": position,
+            "published": self.run.published_at is not None,
+            "again": self.run.attempt > 0,
+        }
         if now == self.queued:
             return []
         self.queued = now
@@ -221,6 +231,7 @@ class Follower:
 
     def _sent(self, event: Event) -> bytes:
         self.place = Place(self.place.attempt, int(event["seq"]))
+        self.judged = event["type"] == "verdict"
         return message(str(event["type"]), event, f"{self.place.attempt}-{self.place.seq}")
 
     async def _refresh(self) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import gzip
 import json
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from lastmile.accounts.models import User
+from lastmile.accounts.models import Role, User
 
 
 class State(models.TextChoices):
@@ -75,6 +76,16 @@ class SubmissionFile(models.Model):
             models.UniqueConstraint(fields=["submission", "path"], name="a_path_once_in_a_submission"),
         ]
 
+    @classmethod
+    def digests(cls, submissions: Iterable[uuid.UUID]) -> dict[uuid.UUID, dict[str, str]]:
+        """The SHA-256 of each file by its path, by submission. The contents, up to a MiB each, stay in the database."""
+        found: dict[uuid.UUID, dict[str, str]] = {}
+        digest = Func(F("content"), function="sha256", output_field=models.BinaryField())
+        rows = cls.objects.filter(submission__in=list(submissions)).annotate(digest=digest)
+        for submission, path, sha in rows.values_list("submission_id", "path", "digest"):
+            found.setdefault(submission, {})[path] = bytes(sha).hex()
+        return found
+
 
 class RunQuerySet(models.QuerySet["Run"]):
     def live(self) -> RunQuerySet:
@@ -84,11 +95,12 @@ class RunQuerySet(models.QuerySet["Run"]):
         return self.filter(user=user, lab=lab)
 
     def visible_to(self, user: User) -> RunQuerySet:
-        """A learner's own runs; for an instructor also those of the classes that they teach."""
+        """A learner's own runs; for an instructor also those of the learners in the classes that they teach."""
         if user.is_superuser:
             return self
-        taught = user.memberships.filter(role="instructor").values("classroom")
-        return self.filter(Q(user=user) | Q(user__memberships__classroom__in=taught)).distinct()
+        taught = user.memberships.filter(role=Role.INSTRUCTOR).values("classroom")
+        learners = Q(user__memberships__classroom__in=taught, user__memberships__role=Role.LEARNER)
+        return self.filter(Q(user=user) | learners).distinct()
 
 
 class Run(models.Model):

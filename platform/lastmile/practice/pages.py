@@ -13,7 +13,7 @@ from labs.harness.manifest import Lab
 from lastmile.accounts.models import User
 from lastmile.course import content
 from lastmile.practice import catalog, drafts, environment, texts
-from lastmile.practice.models import Draft, HintUse, Outcome, Run
+from lastmile.practice.models import Draft, HintUse, Outcome, Run, SubmissionFile
 from lastmile.practice.proof import proof_of
 from lastmile.problems import pick
 
@@ -149,6 +149,16 @@ def page_data(lab: Lab, user: User, run: Run | None, passed: bool) -> Row:
     }
 
 
+def gone_row(slug: str) -> Row:
+    """As lab_row(), of a lab that this installation no longer has."""
+    return {"slug": slug, "title": slug, "url": "", "sandbox": "", "kernels": []}
+
+
+def gone_data(run: Run) -> Row:
+    """As page_data(), as far as the page of a finished run needs it."""
+    return {"lab": run.lab, "checks": [], "run": run_ref(run), "sandbox": "", "kernels": []}
+
+
 def run_ref(run: Run) -> Row:
     return {
         "id": str(run.pk),
@@ -162,12 +172,13 @@ def run_ref(run: Run) -> Row:
 def history(runs: list[Run], count: int) -> list[Row]:
     """The last of the learner's `count` runs of a lab, the newest first, each with the number of files it changed."""
     rows: list[Row] = []
-    before: dict[str, bytes] | None = None
+    files = SubmissionFile.digests(run.submission_id for run in runs)
+    before: dict[str, str] | None = None
     for number, run in enumerate(reversed(runs), count - len(runs) + 1):
-        contents = run.submission.contents()
-        changed = {path for path, _ in before.items() ^ contents.items()} if before is not None else set()
+        now = files.get(run.submission_id, {})
+        changed = {path for path, _ in before.items() ^ now.items()} if before is not None else set()
         rows.append(run_row(run, number) | {"changed": len(changed)})
-        before = contents
+        before = now
     return rows[::-1]
 
 

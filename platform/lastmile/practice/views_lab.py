@@ -24,20 +24,31 @@ from lastmile.practice.proof import proof_of
 from lastmile.problems import Trouble, pick
 
 HISTORY = 40  # runs that the lab page lists
+ANOTHER = Text(
+    zh="这个浏览器现在登录的是另一个账号，所以没有处理。换回原来的账号即可继续；文字还在这个页面里。",
+    en="Another account is signed in in this browser now, so nothing was done. Sign in to the one before to go on; "
+    "your text is still on this page.",
+)
 View = Callable[..., HttpResponse]
 SIGN_IN = Text(
-    zh="登录已过期，请重新登录。你的草稿还在。", en="You are signed out. Sign in again; your draft is safe."
+    zh="登录已过期，请重新登录。文字还在这个页面里。",
+    en="You are signed out. Sign in again; your text stays on this page.",
 )
 
 
 def answers_json(view: View) -> View:
-    """Somebody signed out gets 401 rather than a page, and Trouble becomes its JSON."""
+    """Somebody signed out gets 401 rather than a page, and Trouble becomes its JSON.
+
+    `X-Reader`, where it is sent, is whose page it comes from; another's gets 403.
+    """
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             if not isinstance(request.user, User):
                 raise Trouble("signed_out", SIGN_IN, 401, extra={"url": reverse("sign-in")})
+            if request.headers.get("X-Reader", str(request.user.pk)) != str(request.user.pk):
+                raise Trouble("another_reader", ANOTHER, 403, extra={"url": reverse("sign-in")})
             return view(request, *args, **kwargs)
         except Trouble as trouble:
             return trouble.response()
@@ -58,7 +69,7 @@ def labs(request: HttpRequest) -> HttpResponse:
 def lab(request: AuthedRequest, track: str, name: str) -> HttpResponse:
     chosen = catalog.get_or_404(f"{track}/{name}")
     mine = Run.objects.of_lab(request.user, chosen.slug)
-    runs = list(mine.select_related("submission").prefetch_related("submission__files")[:HISTORY])
+    runs = list(mine.select_related("submission")[:HISTORY])
     passed = mine.filter(verdict=Outcome.PASS).exists()
     language = texts.language()
     context = {

@@ -1,4 +1,4 @@
-"""The permanent page of one run."""
+"""The permanent page of one run, which outlives its lab."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ def _get_run_for_user(run_id: UUID, user: User) -> Run:
 @require_GET
 def run(request: AuthedRequest, run_id: UUID) -> HttpResponse:
     shown = _get_run_for_user(run_id, request.user)
-    lab = catalog.get_or_404(shown.lab)
+    lab = catalog.find(shown.lab)
     is_owner = shown.user_id == request.user.pk
     before = Run.objects.of_lab(shown.user, shown.lab).filter(queued_at__lt=shown.queued_at)
     previous = before.select_related("submission").first()
     number = before.count() + 1
-    passed = Run.objects.of_lab(request.user, lab.slug).filter(verdict=Outcome.PASS).exists()
+    passed = Run.objects.of_lab(request.user, shown.lab).filter(verdict=Outcome.PASS).exists()
     events = _events(shown)
     context = {
         "run": pages.run_row(shown, number),
-        "lab": pages.lab_row(lab),
+        "lab": pages.lab_row(lab) if lab else pages.gone_row(shown.lab),
         "learner": shown.user.name,
         "is_owner": is_owner,
         "checks": check_results(shown, events),
@@ -56,9 +56,9 @@ def run(request: AuthedRequest, run_id: UUID) -> HttpResponse:
         "previous": pages.run_row(previous, number - 1) if previous else None,
         "timeline": [row for event in events if event["type"] == "timeline" for row in event["entries"]],
         "log": [_log_row(event) for event in events if event["type"] in ("log", "step")],
-        "proof": proof_of(lab),
-        "command": f"lastmile grade {lab.slug} . --seed {shown.seed}",
-        "page_data": pages.page_data(lab, request.user, shown, passed),
+        "proof": proof_of(lab) if lab else None,
+        "command": f"lastmile grade {shown.lab} . --seed {shown.seed}",
+        "page_data": pages.page_data(lab, request.user, shown, passed) if lab else pages.gone_data(shown),
     }
     return render(request, "practice/run.html", context)
 

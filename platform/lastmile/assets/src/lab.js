@@ -5,7 +5,7 @@ import { Ladder } from "./lib/ladder.js";
 import { LogView, streamNames } from "./lib/log.js";
 import { tabs } from "./lib/tabs.js";
 import { t } from "./lib/words.js";
-import { Drafts } from "./bench/drafts.js";
+import { Drafts, signInAgain } from "./bench/drafts.js";
 import { Environment } from "./bench/environment.js";
 import { Editor, loadLanguages } from "./bench/editor.js";
 import { panes } from "./bench/panes.js";
@@ -110,7 +110,7 @@ async function submit(archive = null) {
 function refused(error) {
   busy(false);
   const text = t("submitFailed", { why: error.text });
-  stateBox.replaceChildren(state("failed", error.text), ...(error.code === "signed_out" ? [el("a", { href: `${error.url}?next=${location.pathname}` }, t("signIn"))] : []));
+  stateBox.replaceChildren(state("failed", error.text), ...(error.code === "signed_out" ? [signInAgain(error.url)] : []));
   announce(text);
   session.drawProblems(error.problems.length ? error.problems : [{ text }]);
   if (error.code === "run_going_on" && data.run && data.run.state !== "done") busy(true);

@@ -1,9 +1,15 @@
-import { $, csrf, icon } from "../lib/dom.js";
+import { $, asReader, el, icon } from "../lib/dom.js";
 import { clockTime } from "../lib/ago.js";
 import { t } from "../lib/words.js";
 
 const WAIT = 800;
 const RETRY = 5000;
+
+// who signs in again, in another window, is let in by the next try
+const mayPass = (status) => status >= 500 || status === 401 || status === 403;
+
+/** In a window of its own: what is not saved is in this one. */
+export const signInAgain = (url) => el("a", { href: url, target: "_blank", rel: "noopener" }, t("signIn"));
 
 /** Keeps what the editor holds on the server, and says whether it is there. */
 export class Drafts {
@@ -15,7 +21,10 @@ export class Drafts {
     this.last = JSON.stringify(editor.texts());
     this.savedAt = data.draft.saved_at ? new Date(data.draft.saved_at) : null;
     this.tell(this.savedAt ? "yes" : "none");
-    addEventListener("beforeunload", () => this.flush());
+    addEventListener("beforeunload", (event) => {
+      this.flush();
+      if (this.shown.dataset.saved === "failed" && this.dirty()) event.preventDefault();
+    });
     document.addEventListener("visibilitychange", () => document.hidden && this.flush());
   }
 
@@ -44,12 +53,12 @@ export class Drafts {
       const answer = await fetch(this.url, {
         method: "PUT",
         keepalive: leaving && text.length < 60000,
-        headers: { "Content-Type": "application/json", "X-CSRFToken": csrf(), Accept: "application/json" },
+        headers: asReader({ "Content-Type": "application/json" }),
         body: JSON.stringify({ files, version: this.version }),
       });
       const said = await answer.json().catch(() => ({}));
       if (answer.status === 409) await this.choose(said);
-      else if (!answer.ok) this.failed(said.text ?? t("status", { n: answer.status }), answer.status >= 500);
+      else if (!answer.ok) this.failed(said.text ?? t("status", { n: answer.status }), mayPass(answer.status), said.url);
       else {
         this.version = said.version;
         this.savedAt = new Date(said.saved_at);
@@ -79,17 +88,18 @@ export class Drafts {
     this.tell("yes");
   }
 
-  failed(why, retry) {
-    this.tell("failed", why);
+  failed(why, retry, url = "") {
+    this.tell("failed", retry ? t("saveFailed", { why }) : why);
+    if (url) this.shown.append(" ", signInAgain(url));
     if (retry) this.timer = setTimeout(() => this.save(), RETRY);
   }
 
-  tell(saved, why = "") {
+  tell(saved, why) {
     this.shown.dataset.saved = saved;
     const words = {
       yes: () => t("saved", { time: clockTime(this.savedAt) }),
       no: () => t("unsaved"),
-      failed: () => t("saveFailed", { why }),
+      failed: () => why,
       none: () => t("notDirty"),
     };
     const icons = { yes: "saved", no: "draft", failed: "error", none: "saved" };

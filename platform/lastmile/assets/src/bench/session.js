@@ -1,5 +1,5 @@
 // One run on a page: its events go to the ladder, the log, the time line, the editor and the verdict.
-import { announce, csrf, el, icon, oneDecimal, state, stateIcon } from "../lib/dom.js";
+import { announce, asReader, el, icon, oneDecimal, state, stateIcon } from "../lib/dom.js";
 import { follow } from "../lib/follow.js";
 import { say, t } from "../lib/words.js";
 import { drawMeasures } from "../lib/measures.js";
@@ -55,8 +55,8 @@ export class Session {
     this.state?.replaceChildren(...(text ? [state(status, text)] : []));
   }
 
-  on_queue({ position, published = true }) {
-    this.tell("queued", !published ? t("queueWaits") : position ? t("queueAhead", { n: position }) : t("queueNext"));
+  on_queue({ position, published = true, again = false }) {
+    this.tell("queued", !published ? t(again ? "queueAgain" : "queueWaits") : position ? t("queueAhead", { n: position }) : t("queueNext"));
   }
 
   on_attempt({ attempt, reason }) {
@@ -207,10 +207,9 @@ export class Session {
 
 /** Opens a hint on the server, which records it. Throws an Error with words for the learner. */
 export const hintFrom = (urls) => async (check, level) => {
-  const headers = { "X-CSRFToken": csrf(), Accept: "application/json" };
   let answer;
   try {
-    answer = await fetch(`${urls.hint.replace("CHECK", check.id)}?level=${level}`, { method: "POST", headers });
+    answer = await fetch(`${urls.hint.replace("CHECK", check.id)}?level=${level}`, { method: "POST", headers: asReader() });
   } catch {
     throw new Error(t("network"));
   }

@@ -1,4 +1,4 @@
-import { csrf, randomKey } from "../lib/dom.js";
+import { asReader, randomKey } from "../lib/dom.js";
 import { t } from "../lib/words.js";
 
 const TRIES = 3;
@@ -9,7 +9,7 @@ const TRIES = 3;
  */
 export async function send(url, body) {
   const key = randomKey();
-  const headers = { "X-CSRFToken": csrf(), "Idempotency-Key": key, Accept: "application/json" };
+  const headers = asReader({ "Idempotency-Key": key });
   const archive = body instanceof FormData;
   if (!archive) headers["Content-Type"] = "application/json";
   for (let left = TRIES; ; left--) {

@@ -33,7 +33,16 @@ export function readJson(id) {
   return node ? JSON.parse(node.textContent) : null;
 }
 
-export const csrf = () => $("input[name=csrfmiddlewaretoken]")?.value ?? "";
+/** The cookie's, not the page's: signing in again, in whatever window, makes another. */
+export const csrf = () => /(?:^|; )lastmile_csrf=([^;]+)/.exec(document.cookie)?.[1] ?? $("input[name=csrfmiddlewaretoken]")?.value ?? "";
+
+/** Headers of a request that changes something. It says whose page this is: another may have signed in since. */
+export const asReader = (more = {}) => ({
+  "X-CSRFToken": csrf(),
+  "X-Reader": document.documentElement.dataset.reader ?? "",
+  Accept: "application/json",
+  ...more,
+});
 
 let saying = 0;
 
