@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser import workbench
-from tests.browser.visiting import Visit
+from tests.browser.visiting import Visit, Visitor
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]
 
@@ -36,6 +36,36 @@ def test_a_draft_is_kept_on_the_server(visit: Visit) -> None:
     one.page.click("#draft-dialog button[value=theirs]")
     expect(one.page.locator(".cm-content")).to_contain_text("// kept")
     one.errors.clear()  # Chromium notes the 409 itself
+
+
+def test_what_was_written_after_the_session_ended_is_kept_once_one_signs_in_again(visit: Visit) -> None:
+    learner = visit("classmate", "en", width=1440)
+    learner.open(workbench.LAB)
+    sign_out(Visitor(learner.context, learner.context.new_page(), learner.base))
+    workbench.write(learner.page, "controller.go", "package main\n\n// signed out\n")
+    saved = learner.page.locator("[data-saved]")
+    expect(saved).to_contain_text("You are signed out", timeout=15_000)
+    with learner.context.expect_page() as opened:
+        saved.get_by_role("link", name="Sign in again").click()
+    other = Visitor(learner.context, opened.value, learner.base)
+
+    other.sign_in("learner")
+    expect(saved).to_contain_text("Another account is signed in", timeout=15_000)
+    sign_out(other)
+    other.sign_in("classmate")
+    expect(saved).to_have_attribute("data-saved", "yes", timeout=15_000)
+    again = visit("classmate", "en", width=1440)
+    again.open(workbench.LAB)
+    again.page.locator('[data-path="controller.go"]').click()
+    expect(again.page.locator(".cm-content")).to_contain_text("// signed out")
+    learner.errors.clear()  # Chromium notes the 401 and the 403 itself
+
+
+def sign_out(visitor: Visitor) -> None:
+    visitor.open("/")
+    visitor.page.click("[data-menu] summary")
+    visitor.page.click("[data-menu] form button")
+    expect(visitor.page.locator("html[data-reader]")).to_have_count(0)
 
 
 def test_it_goes_back_to_the_starter_only_when_asked_twice(visit: Visit) -> None:
