@@ -2,11 +2,16 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+
+	"lastmile.invalid/guest/internal/frame"
 )
+
+const mostHeaders = frame.MaxHeader / 2
 
 func init() { register("http", fetch) }
 
@@ -42,10 +47,22 @@ func fetch(ctx context.Context, call *Call) (any, error) {
 		return nil, err
 	}
 	defer response.Body.Close()
+	if err := headersFit(response.Header); err != nil {
+		return nil, err
+	}
 	if err := sendBody(call, response.Body, args.Limit); err != nil {
 		return nil, err
 	}
 	return map[string]any{"status": response.StatusCode, "headers": response.Header}, nil
+}
+
+// headersFit refuses what would not fit into the answer behind the body. In JSON a letter takes up to six bytes.
+func headersFit(headers http.Header) error {
+	text, err := json.Marshal(headers)
+	if err == nil && len(text) > mostHeaders {
+		err = fmt.Errorf("response headers of %d bytes as JSON, at most %d are passed on", len(text), mostHeaders)
+	}
+	return err
 }
 
 func onLoopback(address string) error {

@@ -14,7 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const maxPrograms = 64
+const (
+	maxPrograms = 64
+	// how long after a program's end what is in its pipe is read
+	drainGrace = 5 * time.Second
+)
 
 func init() {
 	register("start", start)
@@ -103,28 +107,37 @@ func start(_ context.Context, call *Call) (any, error) {
 	return map[string]int{"pid": p.pid}, nil
 }
 
-// claim takes the number, and makes room by forgetting programs that have ended.
+// claim takes the number, and makes room by forgetting the program that has ended and is the oldest.
 func (p *program) claim() error {
 	programs.Lock()
 	defer programs.Unlock()
 	if programs.known[p.number] != nil {
 		return fmt.Errorf("program %d is known already", p.number)
 	}
-	for number, other := range programs.known {
-		if len(programs.known) < maxPrograms {
-			break
-		}
-		select {
-		case <-other.done:
-			delete(programs.known, number)
-		default:
-		}
-	}
 	if len(programs.known) >= maxPrograms {
-		return errors.New("too many programs")
+		oldest := oldestEnded()
+		if oldest == nil {
+			return errors.New("too many programs")
+		}
+		delete(programs.known, oldest.number)
 	}
 	programs.known[p.number] = p
 	return nil
+}
+
+// oldestEnded is the program to forget first, or nil when all run. Held programs.Lock.
+func oldestEnded() *program {
+	var oldest *program
+	for _, other := range programs.known {
+		select {
+		case <-other.done:
+			if oldest == nil || other.started.Before(oldest.started) {
+				oldest = other
+			}
+		default:
+		}
+	}
+	return oldest
 }
 
 func (p *program) forget() {
@@ -237,7 +250,13 @@ func (p *program) watch(output *os.File, end <-chan ended, stop bool) {
 	seconds := time.Since(p.started).Seconds()
 	// what it left behind holds the pipe open, and belongs to nobody
 	p.group.kill()
-	<-drained
+	select {
+	case <-drained:
+	case <-time.After(drainGrace):
+		// one that left the group holds the pipe open and writes on
+		_ = output.Close()
+		<-drained
+	}
 	used := p.group.usage()
 	p.group.remove()
 	p.exit = exitStatus{

@@ -106,8 +106,9 @@ func (s *server) take(f frame.Frame) {
 	if r.More {
 		s.uploads[r.ID] = u
 	}
-	if known.streamed {
-		s.start(r, known, u.body())
+	if known.streamed && !s.start(r, known, u.body()) {
+		delete(s.uploads, r.ID) // nobody would read it, and what comes of it would wait for ever
+		return
 	}
 	s.goOn(r, u, f.Payload)
 }
@@ -125,12 +126,13 @@ func (s *server) goOn(r request, u *upload, payload []byte) {
 	}
 }
 
-func (s *server) start(r request, known entry, body io.Reader) {
+// start runs an operation. False: too many are under way, and the host is told.
+func (s *server) start(r request, known entry, body io.Reader) bool {
 	select {
 	case s.calls <- struct{}{}:
 	default:
 		s.answer(s.ctx, answer{ID: r.ID, Error: "too many requests under way"})
-		return
+		return false
 	}
 	session := s.ctx
 	ctx, cancel := session, context.CancelFunc(func() {})
@@ -153,6 +155,7 @@ func (s *server) start(r request, known entry, body io.Reader) {
 		}
 		s.answer(session, answer{ID: r.ID, OK: result})
 	}()
+	return true
 }
 
 func (s *server) call(ctx, session context.Context, r request, known entry, body io.Reader) (result any, err error) {

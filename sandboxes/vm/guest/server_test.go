@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"lastmile.invalid/guest/internal/frame"
 )
@@ -153,6 +155,56 @@ func TestServerBoundsTheRequestsUnderWay(t *testing.T) {
 	h.send(`{"id":3,"op":"ping"}`, nil)
 	if got := h.receive(); got.ID != 3 || !strings.Contains(got.Error, "too many") {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestAnUploadThatIsRefusedHoldsNobodyUp(t *testing.T) {
+	h := newHost(t)
+	for range maxCalls {
+		h.send(`{"id":2,"op":"test.wait"}`, nil)
+	}
+	h.send(`{"id":3,"op":"test.deaf","more":true}`, make([]byte, 100))
+	if got := h.receive(); got.ID != 3 || !strings.Contains(got.Error, "too many") {
+		t.Errorf("got %+v", got)
+	}
+	h.send(`{"id":3}`, make([]byte, 100))
+	h.send(`{"id":4,"op":"ping"}`, nil)
+	if got := h.receive(); got.ID != 4 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestHeadersThatFitNoAnswerAreRefused(t *testing.T) {
+	if err := headersFit(http.Header{"A": {"<" + strings.Repeat("b", 1000)}}); err != nil {
+		t.Error(err)
+	}
+	if err := headersFit(http.Header{"A": {strings.Repeat("<", mostHeaders/6)}}); err == nil {
+		t.Error("accepted")
+	}
+}
+
+func TestTheOldestProgramThatEndedIsForgottenFirst(t *testing.T) {
+	programs.Lock()
+	known := programs.known
+	programs.known = map[uint64]*program{}
+	programs.Unlock()
+	t.Cleanup(func() { programs.known = known })
+	ended, begun := make(chan struct{}), time.Now()
+	close(ended)
+	for n := range uint64(maxPrograms) {
+		done := ended
+		if n == 0 {
+			done = make(chan struct{})
+		}
+		programs.known[n] = &program{number: n, done: done, started: begun.Add(time.Duration(n))}
+	}
+	if err := (&program{number: 99}).claim(); err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range map[uint64]bool{0: true, 1: false, 2: true, 63: true, 99: true} {
+		if _, err := find(n); (err == nil) != want {
+			t.Errorf("%d: %v", n, err)
+		}
 	}
 }
 

@@ -14,7 +14,12 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-const grpcMethod = "/mesh.v1.Pods/Call"
+const (
+	grpcMethod = "/mesh.v1.Pods/Call"
+	// asOrdered is in every status that the server gives. One without it is the client's own: a deadline, a connection
+	// that is gone.
+	asOrdered = "as ordered"
+)
 
 // plainCodec passes messages on as they are: the calls of the mesh need no schema.
 type plainCodec struct{}
@@ -59,7 +64,7 @@ func (m *mesh) answerCall(_ any, stream grpc.ServerStream) error {
 		return stream.Context().Err()
 	}
 	if code := codes.Code(want.Status); code != codes.OK {
-		return status.Error(code, "as ordered")
+		return status.Error(code, asOrdered)
 	}
 	return stream.SendMsg(&answer)
 }
@@ -103,10 +108,18 @@ func (m *mesh) beginGRPC(ctx context.Context, p sessionPlan) (*session, error) {
 		}
 		token, _ := m.orders.add(e)
 		out, in := []byte(token), []byte{}
-		err := conn.Invoke(ctx, grpcMethod, &out, &in)
-		return fmt.Sprintf("grpc %d", status.Code(err)), nil
+		return grpcFate(conn.Invoke(ctx, grpcMethod, &out, &in))
 	}
 	return s, nil
+}
+
+// grpcFate is how the server ended a call. An error is one of the client's own, of which no response tells.
+func grpcFate(err error) (string, error) {
+	told, _ := status.FromError(err)
+	if err != nil && told.Message() != asOrdered {
+		return "", err
+	}
+	return fmt.Sprintf("grpc %d", told.Code()), nil
 }
 
 // cancelCall takes one message of a stream that would go on, and leaves.

@@ -13,21 +13,32 @@ var (
 	distrusted  = regexp.MustCompile(`verify error:|certificate verify failed`)
 	agreed      = regexp.MustCompile(`Protocol version: TLSv(1\.[23])`)
 	wrong       = regexp.MustCompile(`wrong version number`)
+	hungUp      = regexp.MustCompile(`unexpected eof|(read|write):errno=(0|32|104)\b`)
+	portTaken   = regexp.MustCompile(`connect:errno=98\b`)
 )
+
+// somebody may take a port between the look for a free one and openssl's own bind
+const mostPorts = 5
 
 // beginOpenSSL is a session whose handshakes are made by the openssl program.
 func (m *mesh) beginOpenSSL(p sessionPlan, at serverPlan) *session {
 	return &session{do: func(ctx context.Context, _ exchangePlan) (string, error) {
-		local, err := freePort(p.Source)
-		if err != nil {
-			return "", err
+		for tries := 1; ; tries++ {
+			local, err := freePort(p.Source)
+			if err != nil {
+				return "", err
+			}
+			limited, cancel := context.WithTimeout(ctx, p.patience())
+			command := program(limited, "openssl", m.opensslWords(p, at, local)...)
+			printed, err := command.CombinedOutput()
+			late := limited.Err() != nil
+			cancel()
+			if tries < mostPorts && portTaken.Match(printed) {
+				continue
+			}
+			said, err := opensslFate(string(printed), late, err)
+			return local + " " + said, err
 		}
-		limited, cancel := context.WithTimeout(ctx, p.patience())
-		defer cancel()
-		command := program(limited, "openssl", m.opensslWords(p, at, local)...)
-		printed, err := command.CombinedOutput()
-		said, err := opensslFate(string(printed), limited.Err() != nil, err)
-		return local + " " + said, err
 	}}
 }
 
@@ -68,7 +79,7 @@ func opensslFate(printed string, late bool, err error) (string, error) {
 		return "plain", nil
 	case late:
 		return "silent", nil
-	case err != nil && len(printed) > 0:
+	case hungUp.MatchString(printed):
 		return "closing", nil
 	}
 	return "", fmt.Errorf("openssl: %v: %s", err, printed)

@@ -2,9 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
 )
 
 func TestAPlanIsReadAsTheHostWritesIt(t *testing.T) {
@@ -87,6 +92,8 @@ func TestWhatOpenSSLPrintsIsUnderstood(t *testing.T) {
 		"distrust": {"verify error:num=20:unable to get local issuer certificate", false, "distrust"},
 		"plain":    {"error:0A00010B:SSL routines:ssl3_get_record:wrong version number", false, "plain"},
 		"late":     {"", true, "silent"},
+		"closing":  {"error:0A000126:SSL routines:ssl3_read_n:unexpected eof while reading", false, "closing"},
+		"reset":    {"write:errno=104\n", false, "closing"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -95,8 +102,28 @@ func TestWhatOpenSSLPrintsIsUnderstood(t *testing.T) {
 			}
 		})
 	}
-	if said, err := opensslFate("nothing known", false, nil); err == nil {
-		t.Errorf("%q", said)
+	failed := errors.New("exit status 1")
+	for _, printed := range []string{"nothing known", "connect:errno=111\n", "connect:errno=98\n", ""} {
+		if said, err := opensslFate(printed, false, failed); err == nil {
+			t.Errorf("%q of %q", said, printed)
+		}
+	}
+}
+
+func TestOnlyTheServersWordIsAResponse(t *testing.T) {
+	for _, test := range []struct {
+		err  error
+		want string
+	}{
+		{nil, "grpc 0"},
+		{status.Error(codes.Unavailable, asOrdered), "grpc 14"},
+		{status.Error(codes.Unavailable, "connection error"), ""},
+		{status.FromContextError(context.DeadlineExceeded).Err(), ""},
+		{errors.New("no status"), ""},
+	} {
+		if said, err := grpcFate(test.err); said != test.want || (err == nil) != (test.want != "") {
+			t.Errorf("%v: %q, %v", test.err, said, err)
+		}
 	}
 }
 
