@@ -151,6 +151,30 @@ def test_too_much_output_ends_a_program_or_is_dropped(guest: Client) -> None:
     assert ended.output_dropped > 200_000
 
 
+def test_a_child_that_left_the_group_cannot_keep_the_end_untold(guest: Client) -> None:
+    """It holds the program's output open, and nothing that ends the program ends it."""
+    ended, output = _say(
+        guest,
+        "sh -c 'echo $$ > /sys/fs/cgroup/cgroup.procs; exec sleep 600' & echo $! > /tmp/left; "
+        'while [ "$(cat /proc/$!/cgroup)" != 0::/ ]; do :; done; echo done',
+    )
+    assert (ended.code, ended.stopped_by, output) == (0, "", b"done\n")
+    _say(guest, "kill $(cat /tmp/left)")
+
+
+def test_headers_that_fit_no_answer_are_refused(guest: Client) -> None:
+    script = (
+        "(printf 'HTTP/1.1 200 x\r\nContent-Length: 0\r\nX-A: '; head -c 3000 /dev/zero | tr '\\0' '<'; "
+        "printf '\r\n\r\n') | nc -l -p 8103"
+    )
+    server = guest.start(("/bin/sh", "-c", script))
+    await_true(lambda: ":8103 " in _say(guest, "netstat -ltn")[1].decode(), 20, "it listens")
+    with pytest.raises(Refused, match="response headers of"):
+        guest.http_get("http://127.0.0.1:8103/")
+    assert server.wait(10) is not None
+    guest.ping()
+
+
 def test_http_of_loopback_in_both_families(guest: Client) -> None:
     script = "printf 'HTTP/1.1 418 x\\r\\nX-A: b\\r\\nContent-Length: 4\\r\\n\\r\\nbody' | nc -l -p {}"
     for port, url in ((8101, "127.0.0.1"), (8102, "[::1]")):
