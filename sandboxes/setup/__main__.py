@@ -22,8 +22,9 @@ from sandboxes.setup import (
 from sandboxes.setup.step import SetupError, Step
 
 # What only some labs need: a machine that cannot have it, as one with other packages than Debian's, serves the rest.
-SPARE = ("vm", "ebpf")
-GROUPS = ("packages", "go", "kubernetes", "programs", "vm", "ebpf", "warm", "site", "tests")
+SPARE = ("vm", "ebpf", "templates")
+GROUPS = ("packages", "go", "kubernetes", "programs", "vm", "ebpf", "templates", "warm", "site", "tests")
+_MACHINES, _EBPF = "Debian packages for virtual machines", "Debian packages for eBPF code"
 
 
 def steps(groups: Sequence[str]) -> list[Step]:
@@ -34,12 +35,13 @@ def steps(groups: Sequence[str]) -> list[Step]:
         "kubernetes": list(kubernetes.binaries()),
         "programs": list(modules.programs()),
         "vm": [
-            packages.DebianPackages("Debian packages for virtual machines", packages.VIRTUAL_MACHINES),
+            packages.DebianPackages(_MACHINES, packages.VIRTUAL_MACHINES),
             *kernels.SERIES,
             guestfiles.GuestPrograms(),
-            *templates.steps(),
         ],
-        "ebpf": [packages.DebianPackages("Debian packages for eBPF code", packages.EBPF), *ebpf.steps()],
+        "ebpf": [packages.DebianPackages(_EBPF, packages.EBPF), *ebpf.steps()],
+        # apart from the kernels, which eBPF code is compiled for: a template takes our programs and a boot
+        "templates": list(templates.steps()),
         "warm": list(modules.solutions()),
         "site": list(site.steps()),
         "tests": [packages.DebianPackages("Debian packages for the tests", packages.TESTING)],
@@ -47,11 +49,31 @@ def steps(groups: Sequence[str]) -> list[Step]:
     return [step for name in GROUPS if name in groups for step in every[name]]
 
 
-def _spare(chosen: Sequence[Step]) -> list[Step]:
-    """Those of `chosen` without which the course still runs."""
-    names = {step.name for step in steps(SPARE)}
-    caches = [step for step in chosen if isinstance(step, modules.WarmCache) and step.has_ebpf]
-    return [step for step in chosen if step.name in names] + caches
+def builds_on(step: Step) -> set[str]:
+    """The names of the steps without whose results `step` cannot go on."""
+    match step:
+        case kubernetes.Binary() | modules.GoProgram():
+            return _names("go")
+        case kernels.Kernel():
+            return {_MACHINES}
+        case ebpf.Headers():
+            return {_EBPF, *(kernel.name for kernel in kernels.SERIES)}
+        case templates.VmTemplate():
+            return _names("packages", "programs", "vm")
+        case modules.WarmCache():
+            return _names("go", "ebpf") if step.has_ebpf else _names("go")
+    return set()
+
+
+def _names(*groups: str) -> set[str]:
+    return {step.name for step in steps(groups)}
+
+
+def _spare(chosen: Sequence[Step]) -> dict[str, set[str]]:
+    """The names of those of `chosen` without which the course still runs, each with what it builds on."""
+    spare = _names(*SPARE)
+    caches = {step.name for step in chosen if isinstance(step, modules.WarmCache) and step.has_ebpf}
+    return {step.name: builds_on(step) for step in chosen if step.name in spare | caches}
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -52,24 +52,29 @@ class Console:
         self._out.flush()
 
 
-def run(steps: Sequence[Step], console: Console, spare: Sequence[Step] = ()) -> int:
+def run(steps: Sequence[Step], console: Console, spare: Mapping[str, Collection[str]] | None = None) -> int:
     """Run what is not done; the number of steps that had to run. Raises SetupError, naming the step.
 
-    A step of `spare` that fails is told and left out, with those of `spare` after it, which build upon it: the
-    course can do without.
+    `spare` has the names of the steps that the course can do without, each with the names of those that it builds
+    on. One that fails is told and left out, with those of `spare` that build on it, and no other.
     """
-    ran, left_out = 0, False
+    spare = spare or {}
+    ran = 0
+    left_out: set[str] = set()
     for n, step in enumerate(steps, start=1):
-        if step.done() or (left_out and step in spare):
+        if step.done():
+            continue
+        if not left_out.isdisjoint(spare.get(step.name, ())):
+            left_out.add(step.name)
             continue
         started = time.monotonic()
         console.open(n, len(steps), step.name)
         try:
             step.run(console.say)
         except SetupError as error:
-            if step not in spare:
+            if step.name not in spare:
                 raise SetupError(f"{step.name}: {error}", error.remedy) from error
-            left_out = True
+            left_out.add(step.name)
             console.leave_out(str(error), error.remedy)
             continue
         if not step.done():

@@ -33,11 +33,11 @@ class VmTemplate:
         try:
             provider.probe()
             provider.shelf.get(provider.machine(self._spec))
-        except (StartFailed, Unavailable) as error:
-            log = getattr(error, "log", "")
-            raise SetupError(
-                f"{error}\n{log}".rstrip(), "run make setup again on a quieter machine"
-            ) from error
+        except Unavailable as error:
+            raise SetupError(str(error), "make setup") from error
+        except StartFailed as error:
+            remedy = "run make setup again on a quieter machine"
+            raise SetupError(f"{error}\n{error.log}".rstrip(), remedy) from error
 
 
 def steps() -> list[VmTemplate]:

@@ -62,16 +62,21 @@ def test_a_failure_names_its_step_and_keeps_the_remedy(tmp_path: Path) -> None:
 
 
 def test_what_can_be_spared_is_left_out_with_what_builds_upon_it(tmp_path: Path) -> None:
-    first, broken, upon, last = (
-        Touch(tmp_path / "a"),
-        Touch(tmp_path / "b", "no such kernel"),
-        Touch(tmp_path / "c"),
-        Touch(tmp_path / "d"),
-    )
+    broken = Touch(tmp_path / "b", "no such kernel")
+    first, upon, beside, above, last = (Touch(tmp_path / name) for name in "acdef")
     out = io.StringIO()
-    assert runner.run([first, broken, upon, last], runner.Console(out), [broken, upon]) == 2
-    assert "[2/4] b: left out. no such kernel\n    to have it: try again\n" in out.getvalue()
-    assert (upon.ran, last.done()) == ([], True)
+    spare = {"b": {"a"}, "c": {"b"}, "d": {"a"}, "e": {"c", "d"}}
+    assert runner.run([first, broken, upon, beside, above, last], runner.Console(out), spare) == 3
+    assert "[2/6] b: left out. no such kernel\n    to have it: try again\n" in out.getvalue()
+    assert (upon.ran, above.ran) == ([], [])
+    assert beside.done()
+    assert last.done()
+
+
+def test_what_stands_is_not_left_out(tmp_path: Path) -> None:
+    (tmp_path / "c").touch()
+    steps = [Touch(tmp_path / "b", "no such kernel"), Touch(tmp_path / "c"), Touch(tmp_path / "d")]
+    assert runner.run(steps, runner.Console(io.StringIO()), {"b": (), "c": ("b",), "d": ("c",)}) == 1
 
 
 def test_a_step_that_ran_without_a_result_is_an_error(tmp_path: Path) -> None:
