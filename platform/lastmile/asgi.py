@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path[1:1] = [str(Path(__file__).resolve().parents[1])]
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "lastmile.settings")
-os.environ.setdefault("LASTMILE_POOL", "1")
+os.environ["LASTMILE_POOL"] = os.environ.get("LASTMILE_POOL") or "1"
 
 from django.core.asgi import get_asgi_application  # noqa: E402
 

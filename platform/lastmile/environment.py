@@ -15,17 +15,20 @@ from sandboxes.paths import run_dir, state_dir
 TRUE = {"1", "true", "yes", "on"}
 
 
+# An empty variable is one that is not set: compose.yaml passes what .env does not name as such.
+
+
 def flag(name: str, default: bool = False) -> bool:
     value = os.environ.get(name)
-    return default if value is None else value.strip().lower() in TRUE
+    return value.strip().lower() in TRUE if value else default
 
 
 def words(name: str, default: str = "") -> list[str]:
-    return [part.strip() for part in os.environ.get(name, default).split(",") if part.strip()]
+    return [part.strip() for part in (os.environ.get(name) or default).split(",") if part.strip()]
 
 
 def number(name: str, default: int) -> int:
-    return int(os.environ.get(name, default))
+    return int(os.environ.get(name) or default)
 
 
 def postgres_socket_dir() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import string
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,23 @@ def test_another_engine_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "sqlite:///x.db")
     with pytest.raises(ValueError, match="only postgresql"):
         environment.database()
+
+
+def test_a_password_that_needs_no_escapes_is_taken_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """compose.yaml puts POSTGRES_PASSWORD into DATABASE_URL as it is; docs/how-to/run-in-production.md says which."""
+    password = string.ascii_letters + string.digits + "-_.~"
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://lastmile:{password}@postgres:5432/lastmile")
+    found = environment.database()
+    assert (found["PASSWORD"], found["HOST"], found["NAME"]) == (password, "postgres", "lastmile")
+
+
+def test_an_empty_variable_is_one_that_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LASTMILE_RUNS_PER_HOUR", "")
+    monkeypatch.setenv("LASTMILE_HOSTS", "")
+    monkeypatch.setenv("LASTMILE_POOL", "")
+    assert environment.number("LASTMILE_RUNS_PER_HOUR", 60) == 60
+    assert environment.words("LASTMILE_HOSTS", "localhost") == ["localhost"]
+    assert [environment.flag("LASTMILE_POOL", default) for default in (True, False)] == [True, False]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,172 @@
+"""The production shape: compose.yaml, its image, and what they say to the rest. Nobody runs Docker here."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.core.management import get_commands
+
+from labs.harness import manifest
+from lastmile.embedded import programs
+from lastmile.embedded.supervisor import Plan
+from lastmile.practice.outbox import queue_for
+from sandboxes.setup import packages
+
+# Folders, which the image names; what is for trying things out; what a learner sets.
+NOT_OF_COMPOSE = {
+    *("LASTMILE_CACHE", "LASTMILE_STATE", "LASTMILE_RUN"),
+    *("LASTMILE_DEMO", "LASTMILE_DEBUG", "LASTMILE_WORKERS"),
+    *("LASTMILE_URL", "LASTMILE_TOKEN"),
+}
+
+
+@pytest.fixture(scope="module")
+def services(checkout: Path) -> dict[str, dict[str, Any]]:
+    """Those of compose.yaml that are ours."""
+    every = yaml.safe_load((checkout / "compose.yaml").read_text())["services"]
+    return {name: service for name, service in every.items() if "build" in service}
+
+
+def test_it_works(services: dict[str, dict[str, Any]], checkout: Path) -> None:
+    """Each command names something that is there."""
+    commands = {name: service["command"].split() for name, service in services.items()}
+    assert set(commands) == {"setup", "migrate", "web", "sweeper", "pool", "worker"}
+    for words in commands.values():
+        if words[:2] == ["python", "-m"]:
+            assert importlib.util.find_spec(words[2]), words
+        elif words[0] == "python":
+            assert words[1] == "manage.py"
+            assert words[2] in get_commands(), words
+        else:
+            assert (checkout / ".venv" / "bin" / words[0]).exists(), words
+    assert importlib.util.find_spec(commands["web"][1].split(":")[0])
+
+
+def test_compose_and_docker_name_the_two_source_roots(
+    services: dict[str, dict[str, Any]], checkout: Path
+) -> None:
+    roots = "/srv/lastmile:/srv/lastmile/platform"
+    assert {service["environment"]["PYTHONPATH"] for service in services.values()} == {roots}
+    assert f"PYTHONPATH={roots}" in (checkout / "Dockerfile").read_text()
+
+
+def test_every_lab_has_workers_that_serve_its_queue(services: dict[str, dict[str, Any]]) -> None:
+    """Of `make up` and of the production shape: else its runs would wait for ever."""
+    wanted = {queue_for(lab.sandbox) for lab in manifest.all_labs()}
+    assert wanted <= set(Plan().queues.split(","))
+    worker = services["worker"]["command"]
+    assert wanted <= set(worker.partition("--queues ")[2].split(" ")[0].split(","))
+
+
+def test_the_image_has_what_the_sandboxes_need(checkout: Path) -> None:
+    """The set-up's volume is shared by the services, what apt installs is not."""
+    image = (checkout / "Dockerfile").read_text().split()
+    tools = packages.RUNNING + packages.VIRTUAL_MACHINES + packages.EBPF
+    assert [tool.package for tool in tools if tool.package not in image] == ["ca-certificates"]
+
+
+def test_every_setting_of_a_site_is_passed(services: dict[str, dict[str, Any]], checkout: Path) -> None:
+    page = (checkout / "docs/reference/settings.md").read_text()
+    settings = set(re.findall(r"^### ([A-Z0-9_]+)$", page, re.MULTILINE))
+    passed = {name for service in services.values() for name in service["environment"]}
+    assert passed - {"PYTHONPATH"} == settings - NOT_OF_COMPOSE
+
+
+def test_what_starts_sandboxes_alone_is_given_no_secret(services: dict[str, dict[str, Any]]) -> None:
+    assert set(services["pool"]["environment"]) == {"PYTHONPATH"}
+    assert set(services["setup"]["environment"]) == {"PYTHONPATH", "LASTMILE_K8S_MIRROR"}
+
+
+def test_the_site_cannot_reach_the_pool(services: dict[str, dict[str, Any]]) -> None:
+    """Whoever has its socket leases sandboxes, and the site is what strangers talk to."""
+    mounts = {
+        name for name, service in services.items() if any("run:" in v for v in service.get("volumes", ()))
+    }
+    assert mounts == {"pool", "worker"}
+
+
+def test_the_example_names_what_compose_reads(checkout: Path) -> None:
+    named = re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", (checkout / ".env.example").read_text(), re.MULTILINE)
+    read = set(re.findall(r"\$\{([A-Z0-9_]+)", (checkout / "compose.yaml").read_text()))
+    assert set(named) == read
+
+
+def test_services_are_stopped_as_patiently_as_by_make_up(services: dict[str, dict[str, Any]]) -> None:
+    for name, program in {"pool": programs.pool(), "worker": programs.worker(1, "vm")}.items():
+        assert services[name]["stop_grace_period"] == f"{program.stop_seconds:.0f}s"
+    argv = programs.web("127.0.0.1", 8000).argv
+    patience = argv[argv.index("--timeout-graceful-shutdown") + 1]
+    assert services["web"]["command"].endswith(f"--timeout-graceful-shutdown {patience}")
+
+
+class Site(ThreadingHTTPServer):
+    """Answers /healthz with `status`; `hosts` are the names that it was asked by."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Answer)
+        self.status = 200
+        self.hosts: list[str] = []
+
+
+class _Answer(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        assert isinstance(self.server, Site)
+        self.server.hosts.append(self.headers["Host"])
+        self.send_response(self.server.status if self.path == "/healthz" else 404)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with Site() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def _probe(web: dict[str, Any], site: Site, hosts: str) -> int:
+    """The exit code of the health check of `web`, asking `site`."""
+    kind, python, option, code = web["healthcheck"]["test"]
+    assert (kind, python, option) == ("CMD", "python", "-c")
+    assert "8000" in code
+    code = code.replace("8000", str(site.server_port))
+    return subprocess.run(
+        [sys.executable, "-c", code], env={**os.environ, "LASTMILE_HOSTS": hosts}
+    ).returncode
+
+
+@pytest.mark.parametrize(
+    ("hosts", "asked"),
+    [
+        ("course.example.org, localhost", "course.example.org"),
+        (".example.org", "example.org"),
+        ("*", "localhost"),
+        ("[::1]", "[::1]"),
+    ],
+)
+def test_the_site_is_probed_by_a_name_that_it_answers_to(
+    services: dict[str, dict[str, Any]], site: Site, hosts: str, asked: str
+) -> None:
+    assert _probe(services["web"], site, hosts) == 0
+    assert site.hosts == [asked]
+
+
+def test_a_site_without_its_database_is_unhealthy(services: dict[str, dict[str, Any]], site: Site) -> None:
+    site.status = 503
+    assert _probe(services["web"], site, "localhost") == 1
