@@ -102,13 +102,16 @@ class Decoder:
             magic == _MAGIC
             and version == VERSION
             and self._buffer[5] == 0
-            and header <= MAX_HEADER
-            and payload <= MAX_PAYLOAD
             # what another session left may be cut off: the lengths of such a head lead nowhere
             and (self._strict or session == self._session)
             and check == zlib.crc32(self._buffer[: _HEAD.size])
         )
-        return (header, payload) if right else None
+        if not right:
+            return None
+        if header > MAX_HEADER or payload > MAX_PAYLOAD:
+            # at its head: nothing of what it announces is waited for
+            raise BadFrame(f"a frame of {header} and {payload} bytes")
+        return header, payload
 
 
 def loads(text: bytes) -> Any:

@@ -8,6 +8,7 @@ import socket
 import struct
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -78,6 +79,12 @@ def _answer(frame: Frame, **header: object) -> bytes:
 
 def _part(frame: Frame, body: bytes) -> bytes:
     return encode(Frame(frame.session, {"id": frame.header["id"], "more": True}, body))
+
+
+def _announcing(frame: Frame, payload: int) -> bytes:
+    """The head of a frame that is to have so large a payload."""
+    head = struct.pack(">4sBxHII", b"lmvm", 1, 2, payload, frame.session)
+    return head + struct.pack(">I", zlib.crc32(head))
 
 
 def _ask(channel: Channel, timeout: float = 5.0, limit: int = 100) -> tuple[dict[str, object], bytes]:
@@ -228,6 +235,8 @@ def test_a_request_of_which_nothing_went_out_leaves_the_channel_whole(tmp_path: 
         (lambda f: _answer(f, error=7), Malformed),
         (lambda f: _part(f, b"") + b"GET / HTTP/1.1\r\nHost: localhost", Malformed),
         (lambda f: _part(f, b"") + encode(Frame(f.session ^ 1, {"id": 1, "ok": {}})), Malformed),
+        (lambda f: _announcing(f, 2**31), Malformed),
+        (lambda f: _part(f, b"") + _announcing(f, 2**31), Malformed),
     ],
 )
 def test_a_lie_is_an_error_of_its_own(

@@ -20,6 +20,12 @@ _frames = st.lists(
 )
 
 
+def _head(header: int, payload: int, session: int = SESSION) -> bytes:
+    """A frame's first 20 bytes, with their right checksum, whatever lengths they announce."""
+    head = struct.pack(">4sBxHII", b"lmvm", 1, header, payload, session)
+    return head + struct.pack(">I", zlib.crc32(head))
+
+
 def _feed(decoder: Decoder, stream: bytes, cuts: list[int]) -> list[Frame]:
     edges = [0, *sorted(c % (len(stream) + 1) for c in cuts), len(stream)]
     return [frame for a, b in itertools.pairwise(edges) for frame in decoder.feed(stream[a:b])]
@@ -59,11 +65,38 @@ def test_within_a_session_nothing_else_may_come(noise: bytes) -> None:
 )
 def test_a_header_is_an_object(text: bytes) -> None:
     good = encode(Frame(SESSION, {}))
-    head = struct.pack(">4sBxHII", b"lmvm", 1, len(text), 0, SESSION)
     decoder = Decoder(SESSION)
     assert decoder.feed(good) == [Frame(SESSION, {})]
     with pytest.raises(BadFrame, match="header"):
-        decoder.feed(head + struct.pack(">I", zlib.crc32(head)) + text)
+        decoder.feed(_head(len(text), 0) + text)
+
+
+@pytest.mark.parametrize(
+    ("header", "payload"),
+    [
+        (MAX_HEADER + 1, 0),
+        (2**16 - 1, 0),
+        (2, MAX_PAYLOAD + 1),
+        (2, 2**31),
+        (2, 2**32 - 1),
+        (2**16 - 1, 2**31),
+    ],
+)
+@pytest.mark.parametrize("before", [b"", encode(Frame(SESSION, {"id": 1}))], ids=["first", "later"])
+def test_a_frame_that_announces_too_much_is_refused_at_its_head(
+    before: bytes, header: int, payload: int
+) -> None:
+    decoder = Decoder(SESSION)
+    decoder.feed(before)
+    head = _head(header, payload)
+    assert decoder.feed(head[:-1]) == []
+    with pytest.raises(BadFrame, match=f"{header} and {payload} bytes"):
+        decoder.feed(head[-1:])
+
+
+def test_what_another_session_announced_is_skipped_however_much_it_is() -> None:
+    decoder, mine = Decoder(SESSION), Frame(SESSION, {"id": 1})
+    assert decoder.feed(_head(2, 2**31, SESSION + 1) + encode(mine)) == [mine]
 
 
 def test_it_holds_no_more_than_a_frame() -> None:
