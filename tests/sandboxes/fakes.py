@@ -42,6 +42,8 @@ class FakeSandbox:
         self._folder, self._owner, self._closed = folder, owner, False
         self.frozen = False
         self.dead = False
+        # its processes are there, and nobody answers
+        self.hangs = False
         self.delay: RunDelay | None = None
 
     def run(self, *argv: str, stdin: bytes = b"", timeout: float = 10.0) -> Completed:
@@ -64,7 +66,8 @@ class FakeSandbox:
         shutil.copyfile(self._inside(src), dest)
 
     def alive(self) -> bool:
-        return not self._closed and not self.dead and not self.frozen and self._folder.is_dir()
+        answers = not self.dead and not self.frozen and not self.hangs
+        return not self._closed and answers and self._folder.is_dir()
 
     def standing(self) -> bool:
         return not self._closed and not self.dead

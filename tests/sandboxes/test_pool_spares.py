@@ -51,6 +51,31 @@ def test_a_spare_that_died_is_not_leased(pool: Pool) -> None:
     await_true(lambda: status("warm") == 1, 5, "and it is replaced")
 
 
+def test_a_spare_that_stands_and_does_not_answer_is_closed_and_another_is_leased(pool: Pool) -> None:
+    client.keep_warm(fake_spec(), 2)
+    await_true(lambda: status("warm") == 2, 5, "two spares")
+    first, second = pool.fake.started
+    pool.fake.sandboxes[first].hangs = True
+    assert pool.fake.sandboxes[first].standing()
+    with client.lease(fake_spec()) as handle:
+        assert handle.id == second
+        assert pool.fake.sandboxes[second].alive()
+        assert first in pool.fake.closed
+    await_true(lambda: status("warm") == 2, 5, "both are replaced")
+
+
+def test_where_no_spare_answers_a_sandbox_is_started(pool: Pool) -> None:
+    client.keep_warm(fake_spec(), 2)
+    await_true(lambda: status("warm") == 2, 5, "two spares")
+    spares = set(pool.fake.started)
+    for spare in spares:
+        pool.fake.sandboxes[spare].hangs = True
+    with client.lease(fake_spec()) as handle:
+        assert handle.id not in spares
+        assert pool.fake.sandboxes[handle.id].alive()
+        assert spares <= set(pool.fake.closed)
+
+
 def test_a_spare_that_died_is_replaced_before_anybody_asks(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
