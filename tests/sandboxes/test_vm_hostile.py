@@ -11,7 +11,7 @@ import pytest
 from sandboxes.interface import Spec
 from sandboxes.vm import Client, VirtualMachine, VirtualMachineProvider
 from sandboxes.vm.errors import Gone, GuestError, Refused
-from sandboxes.vm.programs import Program
+from sandboxes.vm.programs import OnOutput, Program
 from tests.sandboxes.machine import await_true
 
 pytestmark = pytest.mark.system
@@ -30,8 +30,16 @@ def guest(vm: VirtualMachine) -> Iterator[Client]:
         yield client
 
 
-def _shell(guest: Client, script: str, memory_bytes: int = 64 << 20, processes: int = 64) -> Program:
-    return guest.start(("/bin/sh", "-c", script), memory_bytes=memory_bytes, processes=processes)
+def _shell(
+    guest: Client,
+    script: str,
+    memory_bytes: int = 64 << 20,
+    processes: int = 64,
+    on_output: OnOutput | None = None,
+) -> Program:
+    return guest.start(
+        ("/bin/sh", "-c", script), memory_bytes=memory_bytes, processes=processes, on_output=on_output
+    )
 
 
 def _evidence(vm: VirtualMachine, folder: Path) -> bytes:
@@ -42,9 +50,9 @@ def _evidence(vm: VirtualMachine, folder: Path) -> bytes:
 @pytest.mark.parametrize(
     ("script", "evidence"),
     [
-        ("poweroff -f", b""),
-        ("echo b > /proc/sysrq-trigger", b""),
-        ("echo c > /proc/sysrq-trigger", b"sysrq"),
+        ("poweroff -f", b"reboot: Power down"),
+        ("echo b > /proc/sysrq-trigger", b"sysrq: Resetting"),
+        ("echo c > /proc/sysrq-trigger", b"Kernel panic - not syncing: sysrq triggered crash"),
     ],
     ids=["powers off", "restarts", "panics the kernel"],
 )
@@ -70,12 +78,28 @@ def test_the_agent_cannot_be_signalled_away(vm: VirtualMachine, guest: Client, s
 
 
 def test_forks_without_end_leave_the_agent_alone(guest: Client) -> None:
-    program = _shell(guest, "f() { f | f & }; f; sleep 1000")
-    await_true(lambda: program.usage().processes > 50, 20, "it forks")
+    heard = bytearray()
+    program = _shell(guest, "f() { f | f & }; f; sleep 1000", on_output=heard.extend)
+    await_true(lambda: b"can't fork" in heard, 20, "it is told that it may not")
+    # at its limit it goes on trying, and each look is at another moment
+    assert 32 < max(program.usage().processes for _ in range(50)) <= 64
     guest.ping()
     ended = program.kill()
     assert ended is not None
-    assert ended.signal == signal.SIGKILL
+    assert (ended.code, ended.signal, ended.stopped_by) == (None, signal.SIGKILL, "")
+    assert _shell(guest, "true").wait(20) is not None
+
+
+def test_a_program_may_have_so_many_processes_and_no_more(guest: Client) -> None:
+    heard = bytearray()
+    script = "n=1; while sleep 1000 & do n=$((n + 1)); echo $n; done"
+    ended = _shell(guest, script, on_output=heard.extend).wait(20)
+    assert ended is not None
+    # the shell gives up by itself; no limit of ours ended it
+    assert (ended.code, ended.stopped_by) == (2, "")
+    *numbers, last = heard.decode().splitlines()
+    assert numbers == [str(n) for n in range(2, 65)]
+    assert "can't fork" in last
     assert _shell(guest, "true").wait(20) is not None
 
 
@@ -83,15 +107,30 @@ def test_a_program_that_fills_the_memory_is_ended(guest: Client) -> None:
     ended = _shell(guest, "tail /dev/zero", memory_bytes=32 << 20).wait(30)
     assert ended is not None
     assert ended.stopped_by == "memory"
+    # by its own limit: the guest's OOM killer is told in the same word
+    assert ended.usage.memory_peak_bytes <= 32 << 20
     guest.ping()
 
 
-@pytest.mark.parametrize("folder", ["/work", "/tmp", "/run", "/"])
-def test_a_program_that_fills_the_disk_harms_itself(guest: Client, folder: str) -> None:
-    script = f"dd if=/dev/zero of={folder}/full bs=64k count=4000; exit 7"
-    ended = _shell(guest, script, memory_bytes=24 << 20).wait(60)
+def test_a_program_that_fills_a_folder_is_told_that_it_is_full(guest: Client) -> None:
+    heard = bytearray()
+    script = "dd if=/dev/zero of=/run/much bs=64k; wc -c < /run/much; exit 7"
+    ended = _shell(guest, script, memory_bytes=24 << 20, on_output=heard.extend).wait(60)
     assert ended is not None
-    assert (ended.code, ended.stopped_by) in ((7, ""), (None, "memory"))
+    assert (ended.code, ended.stopped_by) == (7, "")
+    assert b"No space left on device" in heard
+    assert heard.split()[-1] == b"%d" % (8 << 20)
+    guest.ping()
+
+
+@pytest.mark.parametrize("folder", ["/work", "/tmp", "/dev", "/"])
+def test_what_a_program_writes_is_its_memory_and_it_is_ended_for_it(guest: Client, folder: str) -> None:
+    """Each of these folders may hold more than the program's 24 MiB."""
+    ended = _shell(guest, f"dd if=/dev/zero of={folder}/much bs=64k; exit 7", memory_bytes=24 << 20).wait(60)
+    assert ended is not None
+    assert (ended.code, ended.signal, ended.stopped_by) == (None, signal.SIGKILL, "memory")
+    assert ended.usage.out_of_memory
+    assert ended.usage.memory_peak_bytes <= 24 << 20
     guest.ping()
 
 
