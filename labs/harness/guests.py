@@ -36,6 +36,8 @@ REFERENCE = "reference"
 MAX_SECONDS = 300.0
 _OUTPUT_BYTES = 16 * MIB
 _RUN_BYTES = 64 << 10
+# a program that may take what the kernel and the agent need would leave it to the guest's OOM killer whom to end
+_MOST_OF_MEMORY = 0.5
 _MOST_PINS, _PIN_LETTERS = 200, 500
 _BODY_BYTES = 512 << 10  # the line that carries it to the grader holds 1 MiB
 _POLL_SECONDS = 1.0
@@ -169,9 +171,10 @@ class Guest:
     def _how(self, env: Mapping[str, str] | None = None) -> dict[str, Any]:
         """What every process of the learner's program is started with."""
         limits = self._lab.limits
+        most = int(self._handle.data["memory_bytes"] * _MOST_OF_MEMORY)
         return {
             "env": {"PATH": "/bin", "HOME": "/tmp", "TMPDIR": "/tmp", **(env or {})},
-            "memory_bytes": limits.memory_bytes,
+            "memory_bytes": min(limits.memory_bytes, most),
             "processes": limits.processes,
             "timeout": pace.stretched(_START_SECONDS),
         }
