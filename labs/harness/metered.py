@@ -119,9 +119,14 @@ class Graded(Generic[W]):
 
 
 def _last_words(lab: TracerLab) -> Text:
-    zh, en = lab.operator.wait_exit(1.0).describe()
+    ended = lab.operator.wait_exit(1.0)
+    zh, en = ended.describe()
     last = lab.operator.log_tail(6)[-1200:]
-    return Text(
+    told = Text(
         f"你的进程已经结束（{zh}），最后的输出：\n{last}",
         f"Your process has ended ({en}). Its last words:\n{last}",
     )
+    if not ended.over_a_limit:
+        return told
+    zh, en = ended.advise()
+    return Text(f"{told.zh}\n{zh}", f"{told.en}\n{en}")

@@ -75,6 +75,11 @@ class Exit:
         zh, en = _STOPPED.get(self.stopped_by, ("被停止", "it was stopped"))
         return zh, en
 
+    @property
+    def over_a_limit(self) -> bool:
+        """Whether it was ended for its memory or for what it printed: advise() then says what to look for."""
+        return self.stopped_by in _ADVICE
+
     def advise(self) -> tuple[str, str]:
         """What to do about an end at the start, in Chinese and in English."""
         ended_well = self.code == 0

@@ -32,6 +32,7 @@ program is root there. All waiting here is bounded.
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -47,9 +48,15 @@ from labs.harness.mesh import MeshPlan
 from labs.harness.mesh import Truth as MeshTruth
 from labs.harness.mesh.carrying import carry_out
 from labs.harness.operator_lab import ProgramLab
+from labs.harness.process import Exit
 from labs.harness.traffic import Comparison, Plan, Truth, compare
 
 _CONTENT_TYPE = "text/plain"
+# a line such as cilium/ebpf's "map conns: map create: cannot allocate memory"; E2BIG alone is also what an update of a
+# full map gets
+_MAP_NOT_MADE = re.compile(
+    r"(?im)^(?=.*map)(?=.*creat).*(?:cannot allocate memory|argument list too long|ENOMEM|E2BIG)"
+)
 _MOST_COUNTS = 100
 # a tracer rests when so many looks in a row find that it has taken next to nothing since the last
 _QUIET_LOOKS, _LOOK_SECONDS, _RESTING_CPU_SECONDS, _REST_WITHIN = 2, 0.25, 0.001, 3.0
@@ -180,11 +187,11 @@ class TracerLab(ProgramLab):
         refusal = self.refusal()
         if refusal is not None:
             raise Failed(tried=tried, saw=verifier.describe(refusal), expected=expected, hint=refusal.why)
-        zh, en = self.operator.wait_exit(5.0).describe()
+        ended = self.operator.wait_exit(5.0)
+        zh, en = ended.describe()
         tail = "\n".join(self.operator.log_tail(12).splitlines())
         saw = Text(f"程序结束了（{zh}）\n{tail}", f"it ended ({en})\n{tail}")
-        hint = Text("看它结束之前打印的最后几行。", "Read the last lines that it printed.")
-        raise Failed(tried=tried, saw=saw, expected=expected, hint=hint)
+        raise Failed(tried=tried, saw=saw, expected=expected, hint=_advice(ended, tail))
 
     def refusal(self) -> verifier.Refusal | None:
         """The verifier's refusal that the tracer printed, if it did, told at the learner's line where that can be.
@@ -346,6 +353,20 @@ class TracerLab(ProgramLab):
             hint=lambda left: Text(f"还在：\n{left}", f"still there:\n{left}"),
             command="bpftool prog; bpftool map; bpftool link; ls /sys/fs/bpf",
         )
+
+
+def _advice(ended: Exit, last_words: str) -> Text:
+    """What to do about a tracer that ended, by how it did and by what it said last."""
+    if ended.over_a_limit:
+        (zh, en), (advice_zh, advice_en) = ended.describe(), ended.advise()
+        return Text(f"{zh}。{advice_zh}", f"{en[0].upper()}{en[1:]}. {advice_en}")
+    if _MAP_NOT_MADE.search(last_words):
+        return Text(
+            "内核建不出这么大的 map：它大约要占 max_entries × value_size 字节。看看 max_entries，够用就好。",
+            "The kernel cannot make a map of this size: it takes about max_entries × value_size bytes. Look at "
+            "max_entries, and ask for as many as you need.",
+        )
+    return Text("看它结束之前打印的最后几行。", "Read the last lines that it printed.")
 
 
 def _failed_traffic(plan: Plan, result: Comparison) -> Failed:

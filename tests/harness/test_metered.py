@@ -13,18 +13,17 @@ from labs.harness.checks import Failed
 from labs.harness.events import Text
 from labs.harness.exposition import Exposition, parse
 from labs.harness.metered import Graded, MeteredWorld
+from labs.harness.process import Exit
 from labs.harness.tracer_lab import TracerLab
 
 
 class Program:
     def __init__(self) -> None:
         self.running = True
+        self.ended = Exit(2)
 
-    def wait_exit(self, _seconds: float) -> Any:
-        return self
-
-    def describe(self) -> tuple[str, str]:
-        return "退出码 2", "exit code 2"
+    def wait_exit(self, _seconds: float) -> Exit:
+        return self.ended
 
     def log_tail(self, _lines: int) -> str:
         return "panic: no map"
@@ -130,3 +129,27 @@ def test_who_fails_because_the_program_ended_is_told_its_last_words(graded: Grad
     with pytest.raises(Failed) as told:
         graded.checks["exits"](lab())
     assert told.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("limit", "zh", "en"),
+    [
+        ("memory", ("内存超过上限", "不断增长"), ("more memory than it may", "grows without bound")),
+        ("output", ("输出超过上限", "不要在循环里"), ("printed more than it may", "not on every turn")),
+    ],
+)
+def test_who_was_ended_at_a_limit_is_told_what_to_look_for(
+    graded: Graded[World], limit: str, zh: tuple[str, str], en: tuple[str, str]
+) -> None:
+    def fail(world: World) -> None:
+        program = cast("Lab", world.lab).operator
+        program.running, program.ended = False, Exit(None, limit)
+        raise Failed(tried=Text("", ""), saw=Text("", ""), expected=Text("", ""), hint=Text("", ""))
+
+    graded("counts")(fail)
+    with pytest.raises(Failed) as told:
+        graded.checks["counts"](lab())
+    hint = told.value.hint
+    assert all(words in hint.zh for words in zh)
+    assert all(words in hint.en for words in en)
+    assert "panic: no map" in hint.en

@@ -184,6 +184,40 @@ def test_a_program_that_ends_at_once_is_a_failed_check_with_its_last_words() -> 
     assert "no way" in saw(only(verdict, "serves"))
 
 
+HUGE = """
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1342177280); /* of 8 bytes: 10 GiB */
+	__type(key, __u32);
+	__type(value, __u64);
+} huge SEC(".maps");
+"""
+
+
+def test_a_map_of_ten_gigabytes_is_told_by_its_name_and_its_size() -> None:
+    verdict, _ = grade(c=SOLUTION.files[C].decode() + HUGE)
+    assert verdict.verdict == "fail", verdict.log
+    row = only(verdict, "serves")
+    assert re.search(r"map huge: map create: (cannot allocate memory|argument list too long)", saw(row))
+    assert row.failure is not None
+    assert row.failure["saw"]["zh"].splitlines()[1:] == row.failure["saw"]["en"].splitlines()[1:]
+    assert "看看 max_entries" in row.failure["hint"]["zh"]
+    assert "Look at max_entries" in row.failure["hint"]["en"]
+
+
+def test_a_tracer_that_was_ended_for_its_memory_is_told_so() -> None:
+    """It takes it before it serves, so that the check that starts it fails."""
+    hog = "for all := [][]byte{}; ; { all = append(all, bytes.Repeat([]byte{1}, 1<<20)) }"
+    verdict, _ = grade(go=solution(GO, "go serve(c, objs.Lost)", hog))
+    assert verdict.verdict == "fail", verdict.log
+    row = only(verdict, "serves")
+    assert row.failure is not None
+    for text in (row.failure["saw"], row.failure["hint"]):
+        assert "内存超过上限" in text["zh"]
+        assert "used more memory than it may" in text["en"]
+    assert "grows without bound" in row.failure["hint"]["en"]
+
+
 def test_a_pin_that_stays_is_named() -> None:
     code = solution(
         GO,
