@@ -6,6 +6,7 @@ The right program is graded on both kernels; the others on one, which is enough 
 from __future__ import annotations
 
 import dataclasses
+import random
 import re
 import time
 from collections import Counter
@@ -18,6 +19,7 @@ from labs.harness import engine, manifest, submission
 from labs.harness.events import Event
 from labs.harness.starvation import Starvation
 from labs.harness.submission import Submission
+from labs.harness.traffic import Plan, Truth
 from labs.harness.verdict import CheckResult, Verdict
 from sandboxes.interface import Handle, RunDelay
 
@@ -26,6 +28,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 LAB = manifest.load("tracers/states", Path(__file__).with_name("labs"))
 ON_ONE = dataclasses.replace(LAB, kernels=("6.12",))
 SOLUTION = submission.accept(LAB, submission.read_dir(LAB.folder / "solution"))
+SEED = 11
 C, GO = "bpf/states.bpf.c", "main.go"
 ATTACHED = 'fmt.Println("attached")'
 
@@ -34,7 +37,7 @@ def grade(lab: manifest.Lab = ON_ONE, **files: str) -> tuple[Verdict, list[Event
     """The solution with other text in the files named `c` and `go`."""
     named = {{"c": C, "go": GO}[name]: text.encode() for name, text in files.items()}
     events: list[Event] = []
-    verdict = engine.grade(lab, Submission({**SOLUTION.files, **named}), events.append, seed=11)
+    verdict = engine.grade(lab, Submission({**SOLUTION.files, **named}), events.append, seed=SEED)
     return verdict, events
 
 
@@ -126,15 +129,47 @@ def test_a_program_that_prints_the_last_sentence_alone_is_told_the_line_too() ->
     assert f"{C}:" in saw(only(verdict, "serves"))
 
 
-def test_canned_numbers_do_not_fit_traffic_that_nobody_could_know() -> None:
+def canned(seed: int) -> str:
+    """A tracer that counts nothing: as soon as the plan's traffic begins, it serves what was right for `seed`."""
+    states = planned(seed).states
+    rows = "".join(f'\t{{"{old}", "{new}", {port}}}: {n},\n' for (old, new, port), n in states.items())
     code = solution(
         GO,
         "c.seen[key{names[event.OldState], names[event.NewState], event.Dport}]++",
-        "_ = event\n\tc.seen[key{}] = 40",
+        "if event.Dport >= 20000 && event.Dport < 32000 {\n\t\t\tc.seen = canned\n\t\t}",
     )
-    verdict, _ = grade(go=code)
+    return f"{code}\nvar canned = map[key]uint64{{\n{rows}}}\n"
+
+
+def planned(seed: int) -> Truth:
+    """What the check `counts` of labs/tracers/states/grader.py draws."""
+    counts = {
+        "client_close": 12,
+        "server_close": 8,
+        "client_reset": 6,
+        "server_reset": 6,
+        "refused": 5,
+        "timeout": 2,
+        "half_open": 3,
+        "overflow": 5,
+    }
+    return Plan.draw(random.Random(seed), **counts).truth()
+
+
+def test_numbers_that_were_right_for_another_seed_do_not_fit() -> None:
+    verdict, _ = grade(go=canned(SEED + 1))
     assert only(verdict, "serves").status == "passed"
-    assert only(verdict, "counts").status == "failed"
+    row = only(verdict, "counts")
+    assert (verdict.verdict, row.status) == ("fail", "failed")
+    shown = {int(port) for port in re.findall(r"\b[23]\d{4}\b", saw(row))}
+    assert shown == planned(SEED).ports, "each port of the plan lacks its counts"
+    assert not shown & planned(SEED + 1).ports
+
+
+def test_the_same_numbers_fit_where_somebody_knew_the_seed() -> None:
+    """Nothing else is wrong with the tracer of the test above."""
+    verdict, _ = grade(go=canned(SEED))
+    assert only(verdict, "counts").status == "passed", only(verdict, "counts")
 
 
 QUIET = 'os.WriteFile("/sys/class/tty/ttyS0/console", []byte("N"), 0)'
