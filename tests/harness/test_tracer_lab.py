@@ -205,6 +205,43 @@ def test_a_tracer_that_never_serves_fails_its_first_check() -> None:
     assert "did not answer within 40 s" in saw(only(verdict, "serves"))
 
 
+ENDLESS_BODY = """for {
+		if _, err := fmt.Fprintln(w, "tcp_state_changes_total 1"); err != nil {
+			return
+		}
+	}"""
+ENDLESS_HEADERS = """conn, _, _ := w.(http.Hijacker).Hijack()
+	fmt.Fprint(conn, "HTTP/1.1 200 OK\\r\\n")
+	for {
+		if _, err := fmt.Fprint(conn, "X-More: yes\\r\\n"); err != nil {
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}"""
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        pytest.param(ENDLESS_BODY, "no answer: more than 524288 bytes", id="body"),
+        pytest.param(ENDLESS_HEADERS, r"no answer: .*(within \d+|deadline exceeded)", id="slow headers"),
+    ],
+)
+def test_an_answer_without_end_fails_the_check_that_asked(answer: str, said: str) -> None:
+    """The first answer is a right one, so that the check which starts the tracer passes."""
+    code = solution(GO, "\t\tc.write(w)\n", f"\t\tif asked++; asked > 1 {{\n{answer}\n}}\n\t\tc.write(w)\n")
+    if "time." in answer:
+        code = code.replace('\t"syscall"\n', '\t"syscall"\n\t"time"\n')
+    verdict, _ = grade(go=f"{code}\nvar asked int\n")
+    assert verdict.verdict == "fail", verdict.log
+    assert only(verdict, "serves").status == "passed"
+    row = only(verdict, "counts")
+    assert re.search(said, saw(row))
+    # a scrape has ten seconds; where the machine is busy, some more of ours
+    assert row.seconds < 60
+    assert only(verdict, "leaves").status != "skipped", "the machine and its agent are there as before"
+
+
 def test_another_format_is_told_with_its_line() -> None:
     code = solution(GO, '"# TYPE tcp_state_changes_total counter\\n"', '"{}\\n"')
     verdict, _ = grade(go=code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,6 +133,53 @@ def test_what_a_program_writes_is_its_memory_and_it_is_ended_for_it(guest: Clien
     assert ended.usage.out_of_memory
     assert ended.usage.memory_peak_bytes <= 24 << 20
     guest.ping()
+
+
+OK = "printf 'HTTP/1.1 200 OK\\r\\n"
+TOO_LONG, TOO_LATE = (Refused, "exceeded 8192 bytes"), (GuestError, r"no answer|deadline exceeded")
+
+
+@pytest.mark.parametrize(
+    ("answer", "refusal"),
+    [
+        (f"{OK}\\r\\n'; yes 'a 1'", (Refused, "more than 524288 bytes")),
+        (f"{OK}Content-Length: 9000000000000\\r\\n\\r\\n'; yes", (Refused, "more than 524288 bytes")),
+        (f"{OK}\\r\\n'; while echo a 1; do sleep 0.1; done", TOO_LATE),
+        (f"{OK}'; yes 'X-A: b'", TOO_LONG),
+        (f"{OK}X-A: '; yes | tr -d '\\n'", TOO_LONG),
+        (f"{OK}'; while echo 'X-A: b'; do sleep 0.1; done", TOO_LATE),
+        ("while printf 'HTTP/1.1 103 Early Hints\\r\\n\\r\\n'; do :; done", TOO_LONG),
+        ("sleep 1000", TOO_LATE),
+    ],
+    ids=[
+        *("body", "announced body", "slow body", "headers", "one header", "slow headers"),
+        *("interim answers", "no answer"),
+    ],
+)
+def test_an_answer_without_end_is_ended_in_time_and_takes_little_memory(
+    guest: Client, answer: str, refusal: tuple[type[GuestError], str]
+) -> None:
+    server = _shell(guest, f"({answer}) | nc -l -p 9100")
+    await_true(lambda: ":9100 " in _said(guest, "netstat -ltn"), 20, "it listens")
+    # resets the peak (man 5 proc_pid_clear_refs); before, there was the boot
+    before = _agent_peak(guest, "echo 5 > /proc/1/clear_refs")
+    (error, words), begun = refusal, time.monotonic()
+    timeout = 2.0 if refusal is TOO_LATE else 20.0
+    with pytest.raises(error, match=words):
+        guest.http_get("http://127.0.0.1:9100/metrics", limit=512 << 10, timeout=timeout)
+    assert time.monotonic() - begun < timeout + 5
+    assert _agent_peak(guest) - before < 8 << 20
+    assert server.kill() is not None
+
+
+def _said(guest: Client, script: str) -> str:
+    heard = bytearray()
+    assert _shell(guest, script, on_output=heard.extend).wait(20) is not None
+    return heard.decode()
+
+
+def _agent_peak(guest: Client, first: str = ":") -> int:
+    return int(_said(guest, f"{first}; awk '/VmHWM/ {{print $2}}' /proc/1/status")) << 10
 
 
 def test_a_full_folder_refuses_and_goes_on(guest: Client) -> None:
