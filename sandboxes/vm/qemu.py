@@ -25,7 +25,7 @@ RAM, AGENT, MONITOR, STATE = range(FIRST_DESCRIPTOR, FIRST_DESCRIPTOR + 4)
 PORT = "lastmile.agent"
 _MACHINE = "q35,usb=off,sata=off,smbus=off,vmport=off,i8042=off,smm=off,graphics=off,memory-backend=ram"
 # panic=-1 and -no-reboot: a kernel that panics is a machine that has ended
-_KERNEL = "console=ttyS0 quiet panic=-1 oops=panic random.trust_cpu=on"
+KERNEL_ARGUMENTS = "console=ttyS0 quiet panic=-1 oops=panic random.trust_cpu=on"
 _SECCOMP = "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"
 
 
@@ -75,7 +75,7 @@ def cold(machine: Machine, initramfs: bytes, label: str, descriptors: tuple[int,
     """A machine that boots. `descriptors`: memory, the agent's listening socket, the monitor."""
     argv = (
         *arguments(machine, shared=True),
-        *("-kernel", "/vmlinux", "-initrd", "/work/initramfs", "-append", _KERNEL),
+        *("-kernel", "/vmlinux", "-initrd", "/work/initramfs", "-append", KERNEL_ARGUMENTS),
     )
     return _command(
         machine,

@@ -45,6 +45,7 @@ class Shelf:
             machine.kernel.key(),
             machine.accelerator,
             *qemu.arguments(machine, shared=False),
+            qemu.KERNEL_ARGUMENTS,
             _about(Path(qemu.program())),
             _about(BUSYBOX),
             *initramfs.APPLETS,

@@ -100,6 +100,7 @@ def _younger(file: Path) -> None:
         pytest.param(_machine(lambda m: replace(m, memory_bytes=128 * MIB)), id="memory"),
         pytest.param(_machine(lambda m: replace(m, accelerator="kvm")), id="accelerator"),
         pytest.param(_set(qemu, "_MACHINE", "q35"), id="QEMU's command line"),
+        pytest.param(_set(qemu, "KERNEL_ARGUMENTS", "quiet"), id="kernel's command line"),
         pytest.param(_set(qemu, "_SECCOMP", "off"), id="QEMU's sandbox"),
         pytest.param(_set(golang, "VERSION", "1.0"), id="Go"),
         pytest.param(_set(shelf, "_MAKING", "another"), id="how it is made"),
