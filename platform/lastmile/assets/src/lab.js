@@ -109,7 +109,7 @@ async function submit(archive = null) {
 
 function refused(error) {
   busy(false);
-  const text = t("submitFailed", { why: error.text });
+  const text = t("submitFailed", { why: error.text.replace(/[.。]$/, "") });
   stateBox.replaceChildren(state("failed", error.text), ...(error.code === "signed_out" ? [signInAgain(error.url)] : []));
   announce(text);
   session.drawProblems(error.problems.length ? error.problems : [{ text }]);

@@ -89,7 +89,7 @@ export class Drafts {
   }
 
   failed(why, retry, url = "") {
-    this.tell("failed", retry ? t("saveFailed", { why }) : why);
+    this.tell("failed", retry && !url ? t("saveFailed", { why }) : why); // what comes with a link says all
     if (url) this.shown.append(" ", signInAgain(url));
     if (retry) this.timer = setTimeout(() => this.save(), RETRY);
   }
