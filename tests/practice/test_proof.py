@@ -62,6 +62,24 @@ def test_it_works(client: Client, proved: Path) -> None:
     assert "What these figures mean" in text
 
 
+def test_it_says_which_mutants_were_tried_and_why_some_pass(client: Client, proved: Path) -> None:
+    lab = catalog.find("fakes/quick")
+    assert lab is not None
+    found = proof.load(lab)
+    assert found is not None
+    assert "always the same ones" not in page(client, LAB)
+    found.mutants_found = 266
+    other = {"zh": "<没有规定>", "en": "<unsaid>"}
+    found.survivors += [proof.Finding(name, note=other) for name in ("secret.go:1", "secret.go:2")]
+    proof.save(lab, found)
+    text = page(client, LAB)
+    assert "Of the 266 mutants there are, 40 were tried" in text
+    said = text.partition("Why the others pass:")[2].partition("</ul>")[0]
+    assert said.index("2 ×") < said.index("&lt;unsaid&gt;") < said.index("1 ×") < said.index("the same")
+    assert "secret.go" not in text, "a mutant's place is the solution's"
+    assert "&lt;没有规定&gt;" in page(client, LAB, "zh-hans")
+
+
 def test_it_is_said_in_chinese(client: Client, proved: Path) -> None:
     assert "抓住的已知错误" in page(client, LAB, "zh-hans")
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from functools import lru_cache
 from typing import Any
 
 from labs.harness import proof
+from labs.harness.events import Text
 from labs.harness.manifest import Lab
 
 log = logging.getLogger(__name__)
 
 
 def proof_of(lab: Lab) -> dict[str, Any] | None:
-    """{mistakes, caught, runs, disagreed, mutants, mutants_killed}; None without a proof of this very grader."""
+    """{mistakes, caught, runs, disagreed, mutants, mutants_killed, mutants_tried, mutants_known, reasons}; None without
+    a proof of this very grader. `reasons` are pairs of how many mutants pass and why, the most frequent first.
+    """
     file = lab.folder / proof.FILE
     return _read(lab, file.stat().st_mtime_ns) if file.is_file() else None
 
@@ -35,4 +39,13 @@ def _read(lab: Lab, _version: int) -> dict[str, Any] | None:
         "disagreed": figures["disagreed"],
         "mutants": figures["mutants"],
         "mutants_killed": figures["mutants_killed"],
+        "mutants_tried": len(found.mutants),
+        "mutants_known": found.mutants_found,
+        "reasons": _reasons(found),
     }
+
+
+def _reasons(found: proof.Proof) -> list[tuple[int, Text]]:
+    """Not which mutants: their lines are the solution's."""
+    counted = Counter((one.note["zh"], one.note["en"]) for one in found.survivors if one.note)
+    return [(count, Text(zh, en)) for (zh, en), count in counted.most_common()]
