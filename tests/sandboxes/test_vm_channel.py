@@ -211,16 +211,18 @@ def test_a_guest_that_takes_nothing_in_is_silent(tmp_path: Path) -> None:
 
 
 def test_a_request_of_which_nothing_went_out_leaves_the_channel_whole(tmp_path: Path) -> None:
-    go_on = threading.Event()
+    holds, go_on = threading.Event(), threading.Event()
 
     def agent(connection: socket.socket, frame: Frame) -> None:
         if frame.header["op"] == "hold":
+            holds.set()
             go_on.wait(20)
         connection.sendall(_answer(frame, ok={}))
 
     with _channel(tmp_path, agent) as channel:
         holding = threading.Thread(target=lambda: channel.request("hold", {}, b"", 20.0, 0))
         holding.start()
+        assert holds.wait(10), "before that it still reads what is sent"
         with contextlib.suppress(BlockingIOError):
             while True:  # padding, as much as goes in
                 channel._socket.send(bytes(1 << 16), socket.MSG_DONTWAIT)

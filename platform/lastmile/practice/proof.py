@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Any
 
 from labs.harness import proof
-from labs.harness.events import Text
 from labs.harness.manifest import Lab
 
 log = logging.getLogger(__name__)
@@ -16,7 +15,7 @@ log = logging.getLogger(__name__)
 
 def proof_of(lab: Lab) -> dict[str, Any] | None:
     """{mistakes, caught, runs, disagreed, mutants, mutants_killed, mutants_tried, mutants_known, reasons}; None without
-    a proof of this very grader. `reasons` are pairs of how many mutants pass and why, the most frequent first.
+    a proof of this very grader. `reasons` are {count, zh, en}, the most frequent first: how many mutants pass, and why.
     """
     file = lab.folder / proof.FILE
     return _read(lab, file.stat().st_mtime_ns) if file.is_file() else None
@@ -45,7 +44,7 @@ def _read(lab: Lab, _version: int) -> dict[str, Any] | None:
     }
 
 
-def _reasons(found: proof.Proof) -> list[tuple[int, Text]]:
+def _reasons(found: proof.Proof) -> list[dict[str, Any]]:
     """Not which mutants: their lines are the solution's."""
     counted = Counter((one.note["zh"], one.note["en"]) for one in found.survivors if one.note)
-    return [(count, Text(zh, en)) for (zh, en), count in counted.most_common()]
+    return [{"count": count, "zh": zh, "en": en} for (zh, en), count in counted.most_common()]
