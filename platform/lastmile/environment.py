@@ -1,5 +1,7 @@
 """What the environment says of this installation. The only module of the platform that reads os.environ
 for settings, so that docs/reference/settings.md and the code can be held side by side by a test.
+
+An empty variable is one that is not set: compose.yaml passes what .env does not name as such.
 """
 
 from __future__ import annotations
@@ -13,9 +15,6 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from sandboxes.paths import run_dir, state_dir
 
 TRUE = {"1", "true", "yes", "on"}
-
-
-# An empty variable is one that is not set: compose.yaml passes what .env does not name as such.
 
 
 def flag(name: str, default: bool = False) -> bool:

@@ -48,7 +48,9 @@ def _only(checkout: Path, verb: str = "") -> list[str]:
     """The groups that the Makefile and the image name, or those of one verb."""
     lines = (checkout / "Makefile").read_text() + (checkout / "Dockerfile").read_text()
     if verb:
-        lines = re.search(rf"^{verb}:.*\n((?:\t.*\n)+)", lines, re.MULTILINE)[1]  # type: ignore[index]
+        found = re.search(rf"^{verb}:.*\n((?:\t.*\n)+)", lines, re.MULTILINE)
+        assert found is not None, verb
+        lines = found[1]
     return [group for named in re.findall(r"--only ([a-z,]+)", lines) for group in named.split(",")]
 
 

@@ -110,7 +110,7 @@ async function submit(archive = null) {
 function refused(error) {
   busy(false);
   const text = t("submitFailed", { why: error.text.replace(/[.。]$/, "") });
-  stateBox.replaceChildren(state("failed", error.text), ...(error.code === "signed_out" ? [signInAgain(error.url)] : []));
+  stateBox.replaceChildren(state("failed", error.text), ...signInAgain(error));
   announce(text);
   session.drawProblems(error.problems.length ? error.problems : [{ text }]);
   if (error.code === "run_going_on" && data.run && data.run.state !== "done") busy(true);

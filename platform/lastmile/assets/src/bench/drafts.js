@@ -8,8 +8,9 @@ const RETRY = 5000;
 // who signs in again, in another window, is let in by the next try
 const mayPass = (status) => status >= 500 || status === 401 || status === 403;
 
-/** In a window of its own: what is not saved is in this one. */
-export const signInAgain = (url) => el("a", { href: url, target: "_blank", rel: "noopener" }, t("signIn"));
+/** The way on for an answer that wants one to sign in, else nothing. In a window of its own: what is not saved is in this one. */
+export const signInAgain = ({ code, url }) =>
+  ["signed_out", "another_reader"].includes(code) ? [el("a", { href: url, target: "_blank", rel: "noopener" }, t("signIn"))] : [];
 
 /** Keeps what the editor holds on the server, and says whether it is there. */
 export class Drafts {
@@ -58,7 +59,7 @@ export class Drafts {
       });
       const said = await answer.json().catch(() => ({}));
       if (answer.status === 409) await this.choose(said);
-      else if (!answer.ok) this.failed(said.text ?? t("status", { n: answer.status }), mayPass(answer.status), said.url);
+      else if (!answer.ok) this.failed(said.text ?? t("status", { n: answer.status }), mayPass(answer.status), signInAgain(said));
       else {
         this.version = said.version;
         this.savedAt = new Date(said.saved_at);
@@ -88,9 +89,9 @@ export class Drafts {
     this.tell("yes");
   }
 
-  failed(why, retry, url = "") {
-    this.tell("failed", retry && !url ? t("saveFailed", { why }) : why); // what comes with a link says all
-    if (url) this.shown.append(" ", signInAgain(url));
+  failed(why, retry, link = []) {
+    this.tell("failed", retry && !link.length ? t("saveFailed", { why }) : why); // what comes with a link says all
+    this.shown.append(" ", ...link);
     if (retry) this.timer = setTimeout(() => this.save(), RETRY);
   }
 
