@@ -186,13 +186,12 @@ class _Prover:
         return replace(told, note=mistake.why.json() | {"catches": mistake.catches}, of=of)
 
     def _mutant(self, changed: Submission) -> Judged:
-        """On the lab's first kernel alone. Only what passes there has to meet the others."""
-        if len(self.lab.kernels) > 1:
-            first = replace(self.lab, kernels=self.lab.kernels[:1])
-            judged = self._judge(changed, _TO_FIRST_FAILURE, lab=first)
-            if judged.verdict.verdict != "pass":
-                return judged
-        return self._judge(changed, _TO_FIRST_FAILURE)
+        """On the lab's first kernel, and on the others only what passes there."""
+        first, rest = self.lab.kernels[:1], self.lab.kernels[1:]
+        judged = self._judge(changed, _TO_FIRST_FAILURE, lab=replace(self.lab, kernels=first))
+        if rest and judged.verdict.verdict == "pass":
+            judged = self._judge(changed, _TO_FIRST_FAILURE, lab=replace(self.lab, kernels=rest))
+        return judged
 
     def _note(self, found: Proof, mutant: Mutant, judged: Judged) -> None:
         verdict = judged.verdict
