@@ -15,8 +15,9 @@ from labs.harness.mesh.comparing import compare, outcome
 
 CLIENT, POD = "10.244.0.1", "10.244.3.7"
 WEB, TLS = Server(POD, 8080, "h2c"), Server(POD, 8450, "tls", mutual=True)
+SILENT, MADE = Server(POD, 8452, "silent"), Server(POD, 8081, "made")
 PLAN = MeshPlan(
-    (WEB, TLS),
+    (WEB, TLS, SILENT, MADE),
     (
         Session(
             1,
@@ -28,6 +29,8 @@ PLAN = MeshPlan(
         Session(2, "tls", CLIENT, TLS.place, (Exchange("handshake", count=2),), fate="no_certificate"),
         Session(3, "framer", CLIENT, WEB.place, (Exchange("reset", 8, count=12),)),
         Session(4, "tls", CLIENT, TLS.place, (Exchange("handshake"),)),
+        Session(5, "tls", CLIENT, SILENT.place, (Exchange("handshake"),), fate="stuck", keep=True),
+        Session(6, "framer", CLIENT, MADE.place, (Exchange("broken"), Exchange("padded", 503))),
     ),
 )
 anything = st.recursive(

@@ -18,7 +18,7 @@ NGINX, TLS, ECHO = (
     Server(POD, 8450, "tls", tls="1.2"),
     Server(POD, 7000, "echo"),
 )
-CLOSING = Server(POD, 8451, "closing")
+CLOSING, SILENT, MADE = Server(POD, 8451, "closing"), Server(POD, 8452, "silent"), Server(POD, 8081, "made")
 
 
 def session(server: Server, *exchanges: Exchange, kind: str = "h2", id_: int = 1, **more: Any) -> Session:
@@ -26,7 +26,7 @@ def session(server: Server, *exchanges: Exchange, kind: str = "h2", id_: int = 1
 
 
 def plan(*sessions: Session, **more: Any) -> MeshPlan:
-    servers = (WEB, SECURE, GRPC, NGINX, TLS, ECHO, CLOSING)
+    servers = (WEB, SECURE, GRPC, NGINX, TLS, ECHO, CLOSING, SILENT, MADE)
     return MeshPlan(more.pop("servers", servers), sessions, **more)
 
 
@@ -74,6 +74,22 @@ def test_what_is_in_tls_is_true_and_not_visible() -> None:
     assert not truth.visible().replies
     assert not truth.visible().streams
     assert [(h.version, h.failed) for h in truth.visible().handshakes] == [("1.3", False)]
+
+
+def test_behind_a_block_that_cannot_be_decoded_there_is_nothing() -> None:
+    asked = (Exchange("padded", 503, count=2), Exchange("broken"), Exchange("padded", 503, count=5))
+    truth = plan(session(MADE, *asked, kind="framer")).truth()
+    assert truth.responses == {(MADE.place, 503): 2}
+    assert [broken.server for broken in truth.visible().broken] == [MADE.place]
+    assert not truth.within({"10.0.0.0/8": False}).broken
+    assert len((truth + truth).broken) == 2
+
+
+def test_who_is_stuck_has_no_answer_and_may_stay() -> None:
+    stuck = session(SILENT, Exchange("handshake"), kind="tls", fate="stuck", keep=True)
+    truth = plan(stuck).truth()
+    assert [(h.version, h.answered, h.failed) for h in truth.handshakes] == [("", False, True)]
+    assert not plan(session(SILENT, kind="tls", fate="stuck", resumed=True)).truth().handshakes
 
 
 @pytest.mark.parametrize(
@@ -162,6 +178,20 @@ def _many(count: int) -> tuple[Server, ...]:
         lambda: plan(session(TLS, Exchange("handshake"), kind="tls", fate="silent")),
         lambda: plan(session(TLS, Exchange("handshake"), kind="tls", keep=True)),
         lambda: plan(session(CLOSING, Exchange("handshake"), kind="tls")),
+        lambda: plan(session(CLOSING, Exchange("handshake"), kind="tls", fate="stuck")),
+        lambda: plan(session(SILENT, Exchange("handshake", count=2), kind="tls", fate="stuck")),
+        lambda: plan(session(SILENT, Exchange("handshake"), kind="openssl", fate="stuck")),
+        lambda: plan(session(SILENT, Exchange("handshake"), kind="tls", fate="stuck", resumed=True)),
+        lambda: plan(session(SILENT, Exchange("handshake"), kind="tls", fate="silent", keep=True)),
+        lambda: plan(session(WEB, Exchange("padded"), kind="framer")),
+        lambda: plan(session(MADE, Exchange("reset", 8), kind="framer")),
+        lambda: plan(session(MADE, Exchange("status"))),
+        lambda: plan(session(MADE, Exchange("padded", count=11), kind="framer")),
+        lambda: plan(session(MADE, Exchange("padded", body=4097), kind="framer")),
+        lambda: plan(session(MADE, Exchange("padded", 418), kind="framer")),
+        lambda: plan(session(MADE, Exchange("padded", early=True), kind="framer")),
+        lambda: plan(session(MADE, Exchange("padded"), kind="framer", keep=True)),
+        lambda: plan(session(WEB, Exchange("reset", 8), kind="framer", concurrent=2)),
         lambda: MeshPlan((WEB,), (Session(1, "h2", "127.0.0.2", WEB.place, ()),)),
     ],
 )

@@ -199,9 +199,7 @@ def test_a_repeated_run_is_not_run_again(lab: Lab) -> None:
     assert told == ["  ✓ solution, seed 2: pass"]
 
 
-@pytest.mark.parametrize(
-    ("on_the_first", "asked"), [("fail", [("6.1",)]), ("pass", [("6.1",), ("6.12",)])]
-)
+@pytest.mark.parametrize(("on_the_first", "asked"), [("fail", [("6.1",)]), ("pass", [("6.1",), ("6.12",)])])
 def test_a_mutant_that_one_kernel_kills_meets_no_other(
     lab: Lab, monkeypatch: pytest.MonkeyPatch, on_the_first: Word, asked: list[tuple[str, ...]]
 ) -> None:

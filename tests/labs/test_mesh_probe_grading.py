@@ -16,7 +16,15 @@ from labs.harness.exposition import parse
 from labs.harness.guest import Received
 from labs.harness.mesh import Exchange, MeshPlan, Server, Session
 from labs.tracers.mesh_probe.grading import calls, clues, ledger, plans
-from labs.tracers.mesh_probe.grading.ledger import ALERTS, ERRORS, FAILURES, RESETS, RESPONSES, Counts
+from labs.tracers.mesh_probe.grading.ledger import (
+    ALERTS,
+    ERRORS,
+    FAILURES,
+    RESETS,
+    RESPONSES,
+    UNDECODABLE,
+    Counts,
+)
 from labs.tracers.mesh_probe.grading.network import Network
 from labs.tracers.mesh_probe.grading.world import WINDOW, Seen, World
 
@@ -48,7 +56,7 @@ GOOD = {"kind": "reset_streams", "dst": PLACE, "value": 3, "window_seconds": WIN
 
 def heard(one: Received) -> list[calls.Call]:
     lab = SimpleNamespace(guest=SimpleNamespace(received=lambda since=0: (one,)))
-    return calls.new(cast("Any", SimpleNamespace(lab=lab)), 0)
+    return calls.new(cast("Any", SimpleNamespace(lab=lab, window=WINDOW)), 0)
 
 
 def test_it_works() -> None:
@@ -106,6 +114,25 @@ def test_a_handshake_is_counted_where_it_can_be_seen(
     assert counted(plan(Exchange("handshake"), kind=kind, server=server, fate=fate)) == wanted
 
 
+def test_a_connection_is_given_up_at_the_block_that_cannot_be_decoded() -> None:
+    odd = Server(A.address, A.port, "made")
+    asked = (Exchange("padded", 503, 2), Exchange("broken"), Exchange("padded", 503, 6))
+    made = plan(*asked, kind="framer", server=odd)
+    wanted = counted(made)
+    assert wanted == {(RESPONSES, PLACE): 2, (UNDECODABLE, PLACE, "gap"): 1}
+    goes_on = Seen(made, made.truth(), Counter({(RESPONSES, PLACE): 8, (ERRORS, PLACE, "503"): 8}), wanted)
+    assert "refers to an entry" in clues.clue(goes_on.wrong(), goes_on).en
+    too_much = Counter({**wanted, (RESPONSES, PLACE): 8})
+    counts_on = Seen(made, made.truth(), too_much, wanted)
+    assert "6 responses after that" in clues.clue(counts_on.wrong(), counts_on).en
+
+
+def test_who_is_stuck_gets_no_hello() -> None:
+    server = Server(A.address, A.port, "silent")
+    made = counted(plan(Exchange("handshake"), kind="tls", server=server, fate="stuck", keep=True))
+    assert made == {(FAILURES, PLACE, "none", "no_server_hello"): 1}
+
+
 def test_a_server_that_leaves_gave_no_hello() -> None:
     server = Server(A.address, A.port, "closing")
     made = counted(plan(Exchange("handshake", count=2), kind="tls", server=server, fate="closing"))
@@ -143,7 +170,7 @@ def test_addresses_are_where_the_rules_say(seed: int) -> None:
 def test_every_plan_can_be_carried_out(seed: int) -> None:
     """The constructor of MeshPlan refuses what the guest would."""
     made = world(seed)
-    for draw in (plans.standing, plans.first, plans.frames, plans.disorder, plans.handshakes):
+    for draw in (plans.standing, plans.first, plans.frames, plans.nonsense, plans.disorder, plans.handshakes):
         assert draw(made).sessions
 
 

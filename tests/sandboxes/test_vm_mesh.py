@@ -86,6 +86,22 @@ def test_one_stream_is_reset_often_and_another_after_it(mesh: Guest) -> None:
     do(mesh, Session(1, "framer", CLIENT, WEB.place, asked), servers=(WEB,))
 
 
+def test_frames_that_no_real_server_sends(mesh: Guest) -> None:
+    server = Server(POD, 8081, "made")
+    asked = (Exchange("padded", 503, count=2, body=900), Exchange("broken"), Exchange("padded", 503))
+    do(mesh, Session(1, "framer", CLIENT, server.place, asked), servers=(server,))
+
+
+def test_a_client_that_is_stuck_stays_until_it_is_told_to_leave(mesh: Guest) -> None:
+    server = Server(POD, 8452, "silent")
+
+    def stuck(*exchanges: Exchange, **how: Any) -> Session:
+        return Session(1, "tls", CLIENT, server.place, exchanges, fate="stuck", **how)
+
+    do(mesh, stuck(Exchange("handshake"), keep=True), servers=(server,))
+    do(mesh, stuck(resumed=True), servers=(server,))
+
+
 def _patience(fate: str) -> int:
     """Milliseconds. Nobody answers a client that meets silence; the others share a processor."""
     return 1500 if fate == "silent" else 9000

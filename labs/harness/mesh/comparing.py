@@ -109,6 +109,8 @@ def outcome(session: Session, server: Server, exchange: Exchange) -> str:
             return f"grpc {exchange.status}"
         case "call_cancel":
             return "grpc canceled"
+        case "broken":
+            return "broken ff 80 10"
         case "reset":
             return f"200 reset {exchange.count} times"
         case "round":

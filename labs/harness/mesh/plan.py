@@ -20,6 +20,8 @@ MAX_SESSIONS = 256
 MAX_EXCHANGES = 4000
 MAX_HEADERS = 64 << 10
 MAX_BODY = 256 << 10
+MAX_MADE_BODY = 4096
+MAX_MADE = 10  # so that all bodies fit into the window that a connection has at first
 MAX_DELAY_MS = 4000
 MAX_PAUSE_MS = 60_000
 MAX_DISORDER = 50
@@ -93,7 +95,7 @@ def check(plan: MeshPlan) -> None:
 _ASKS: dict[str, tuple[str, ...]] = {
     "h2": ("status", "cancel", "abort", "goaway"),
     "grpc": ("call", "call_cancel"),
-    "framer": ("reset",),
+    "framer": ("reset", "padded", "broken"),
     "tls": ("handshake",),
     "openssl": ("handshake",),
     "echo": ("round",),
@@ -101,7 +103,7 @@ _ASKS: dict[str, tuple[str, ...]] = {
 _SERVED: dict[str, tuple[str, ...]] = {
     "h2": ("h2c", "h2", "nginx_h2c", "nginx_h2"),
     "grpc": ("grpc",),
-    "framer": ("h2c",),
+    "framer": ("h2c", "made"),
     "tls": ("tls", "silent", "closing", "plain", "h2", "nginx_h2"),
     "openssl": ("tls", "silent", "closing", "plain", "h2", "nginx_h2"),
     "echo": ("echo",),
@@ -146,6 +148,10 @@ def _check_session(session: Session, server: Server) -> None:
     asks = [exchange.ask for exchange in session.exchanges for _ in range(min(exchange.count, 2))]
     if "goaway" in asks[:-1] or ("goaway" in asks and (session.concurrent > 1 or session.keep)):
         raise ValueError(f"session {session.id}: nothing comes after goaway")
+    if session.kind == "framer" and session.concurrent > 1:
+        raise ValueError(f"session {session.id}: a framer makes one exchange after the other")
+    if server.kind == "made" and (session.keep or sum(e.count for e in session.exchanges) > MAX_MADE):
+        raise ValueError(f"session {session.id}: more than a hand-made connection has room for")
     for exchange in session.exchanges:
         if exchange.ask not in _ASKS[session.kind]:
             raise ValueError(f"session {session.id}: {session.kind} does not {exchange.ask}")
@@ -155,13 +161,19 @@ def _check_session(session: Session, server: Server) -> None:
 def _check_fate(session: Session, server: Server) -> None:
     """A handshake can only end as the server's kind lets it."""
     fate = session.fate
-    mute = fate in ("silent", "closing", "plain")
+    mute = {"silent": "silent", "stuck": "silent", "closing": "closing", "plain": "plain"}
     possible = (
-        (server.kind == fate if mute else server.encrypted)
+        (server.kind == mute[fate] if fate in mute else server.encrypted)
         and (server.mutual if fate == "no_certificate" else True)
         and (server.tls == "1.2" if fate == "no_cipher" else True)
     )
-    if not possible or session.keep or session.resumed or (server.mutual and session.kind == "openssl"):
+    stands = session.keep or session.resumed
+    if fate == "stuck":
+        count = sum(exchange.count for exchange in session.exchanges)
+        possible = possible and session.kind == "tls" and count == (0 if session.resumed else 1)
+    elif stands or (server.mutual and session.kind == "openssl"):
+        possible = False
+    if not possible:
         raise ValueError(f"session {session.id}: no handshake with a {server.kind} server ends by {fate}")
 
 
@@ -175,10 +187,15 @@ def _check_exchange(exchange: Exchange, server: Server) -> None:
     )
     if any(not least <= value <= most for value, least, most in bounds):
         raise ValueError(f"out of bounds: {exchange}")
-    if exchange.ask in ("status", "cancel", "abort", "goaway") and exchange.status not in STATUSES:
+    if exchange.ask in ("status", "cancel", "abort", "goaway", "padded") and exchange.status not in STATUSES:
         raise ValueError(f"no server answers {exchange.status}")
     if exchange.ask in ("cancel", "abort") and exchange.status == 204:
         raise ValueError("an answer of 204 has no body that could be cut off")
+    made = exchange.ask in ("padded", "broken")
+    if made != (server.kind == "made"):
+        raise ValueError(f"a {server.kind} server does not answer {exchange.ask}")
+    if made and (exchange.headers or exchange.think_ms or exchange.early or exchange.body > MAX_MADE_BODY):
+        raise ValueError(f"no hand-made frames are {exchange}")
     if exchange.ask == "call" and not 0 <= exchange.status <= 16:
         raise ValueError(f"{exchange.status} is no gRPC code")
     more = exchange.headers or exchange.think_ms or exchange.early

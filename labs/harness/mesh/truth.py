@@ -77,8 +77,19 @@ class Response:
 
 
 @dataclass(frozen=True)
+class Broken:
+    """A connection on which a header block came that cannot be decoded."""
+
+    server: Destination
+    source: str
+    session: int
+
+
+@dataclass(frozen=True)
 class Truth:
     """Everything there was to see. Narrow it with where() and within(), then count.
+
+    Of a broken connection, that is what came before the block that cannot be decoded.
 
     What is encrypted is in it, and marked. Counts that a probe on the wire can make are of visible().
     """
@@ -86,6 +97,7 @@ class Truth:
     replies: tuple[Response, ...]
     streams: tuple[Reset, ...]
     handshakes: tuple[Handshake, ...]
+    broken: tuple[Broken, ...] = ()
 
     @classmethod
     def of(cls, servers: Iterable[Server], sessions: Iterable[Session]) -> Truth:
@@ -93,13 +105,17 @@ class Truth:
         replies: list[Response] = []
         streams: list[Reset] = []
         handshakes: list[Handshake] = []
+        broken: list[Broken] = []
         for session in sessions:
             server = known[session.server]
             for exchange in session.exchanges:
+                if exchange.ask == "broken":
+                    broken.append(Broken(server.place, session.source, session.id))
+                    break
                 replies += _replies(session, server, exchange)
                 streams += _resets(session, server, exchange, len(streams))
             handshakes += _handshakes(session, server)
-        return cls(tuple(replies), tuple(streams), tuple(handshakes))
+        return cls(tuple(replies), tuple(streams), tuple(handshakes), tuple(broken))
 
     @property
     def responses(self) -> Counter[tuple[Destination, int]]:
@@ -136,6 +152,7 @@ class Truth:
             replies=tuple(r for r in self.replies if accept(r.server, r.source)),
             streams=tuple(r for r in self.streams if accept(r.server, r.source)),
             handshakes=tuple(h for h in self.handshakes if accept(h.server, h.source)),
+            broken=tuple(b for b in self.broken if accept(b.server, b.source)),
         )
 
     def within(self, watched: dict[str, bool]) -> Truth:
@@ -162,15 +179,19 @@ class Truth:
     def __add__(self, other: Truth) -> Truth:
         """Both: of one plan after the other."""
         return Truth(
-            self.replies + other.replies, self.streams + other.streams, self.handshakes + other.handshakes
+            self.replies + other.replies,
+            self.streams + other.streams,
+            self.handshakes + other.handshakes,
+            self.broken + other.broken,
         )
 
 
 def _replies(session: Session, server: Server, exchange: Exchange) -> list[Response]:
     if session.kind not in ("h2", "grpc", "framer"):
         return []
-    status = exchange.status if session.kind == "h2" else 200
-    count = 1 if session.kind == "framer" else exchange.count
+    answered = session.kind == "h2" or exchange.ask == "padded"
+    status = exchange.status if answered else 200
+    count = 1 if exchange.ask == "reset" else exchange.count
     code = (1 if exchange.ask == "call_cancel" else exchange.status) if session.kind == "grpc" else None
     one = Response(
         server.place, session.source, session.id, status, server.encrypted, code, resumed=session.resumed
@@ -214,6 +235,6 @@ def _handshake(session: Session, server: Server) -> Handshake:
     if fate in _ALERTS:
         by, alert = _ALERTS[fate]
         return replace(base, version="", alert=alert, by=by, answered=False)
-    if fate in ("silent", "closing", "plain"):
+    if fate in ("silent", "stuck", "closing", "plain"):
         return replace(base, version="", answered=False)
     return base

@@ -33,7 +33,10 @@ func (m *mesh) beginFramer(ctx context.Context, p sessionPlan) (*session, error)
 		do: func(ctx context.Context, e exchangePlan) (string, error) {
 			stream := next
 			next += 2
-			return m.resetOften(ctx, conn, framer, stream, p, e)
+			if e.Ask == "reset" {
+				return m.resetOften(ctx, conn, framer, stream, p, e)
+			}
+			return m.askMade(ctx, conn, framer, stream, p, e)
 		},
 	}, nil
 }

@@ -19,7 +19,7 @@ func (m *mesh) serve(ctx context.Context, s serverPlan) (server, error) {
 	switch s.Kind {
 	case "nginx_h2c", "nginx_h2":
 		return m.startNginx(ctx, s)
-	case "h2c", "h2", "grpc", "tls", "silent", "closing", "plain", "echo":
+	case "h2c", "h2", "grpc", "tls", "silent", "closing", "plain", "echo", "made":
 	default:
 		return nil, errors.New("no such kind of server")
 	}
@@ -45,6 +45,7 @@ func (m *mesh) serve(ctx context.Context, s serverPlan) (server, error) {
 		"closing": readRecord, // and is closed behind it
 		"plain":   answerPlain,
 		"echo":    echo,
+		"made":    m.made,
 	}
 	return accept(listener, handlers[s.Kind]), nil
 }

@@ -70,6 +70,9 @@ func (m *mesh) begin(ctx context.Context, p sessionPlan) (*session, error) {
 	case "framer":
 		return m.beginFramer(ctx, p)
 	case "tls":
+		if p.Fate == "stuck" {
+			return m.beginStuck(ctx, p, at)
+		}
 		return m.beginTLS(p, at), nil
 	case "openssl":
 		return m.beginOpenSSL(p, at), nil

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -27,6 +28,42 @@ func (m *mesh) beginTLS(p sessionPlan, at serverPlan) *session {
 		said, err := handshake(ctx, conn, config, p.patience(), at.Kind == "tls")
 		return conn.LocalAddr().String() + " " + said, err
 	}}
+}
+
+// beginStuck is a client whose ClientHello nobody answers, and that waits for as long as its session stands.
+func (m *mesh) beginStuck(ctx context.Context, p sessionPlan, at serverPlan) (*session, error) {
+	conn, err := p.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	said := &speaking{Conn: conn, spoke: make(chan struct{})}
+	go func() { _ = tls.Client(said, m.keys.clientConfig(at, p.Fate)).Handshake() }()
+	return &session{
+		end: func() { _ = conn.Close() },
+		do: func(ctx context.Context, _ exchangePlan) (string, error) {
+			select {
+			case <-said.spoke:
+				return conn.LocalAddr().String() + " stuck", nil
+			case <-ctx.Done():
+				return "", ctx.Err()
+			}
+		},
+	}, nil
+}
+
+// speaking tells when the first bytes have been sent.
+type speaking struct {
+	net.Conn
+	once  sync.Once
+	spoke chan struct{}
+}
+
+func (s *speaking) Write(from []byte) (int, error) {
+	n, err := s.Conn.Write(from)
+	if err == nil {
+		s.once.Do(func() { close(s.spoke) })
+	}
+	return n, err
 }
 
 func (p sessionPlan) patience() time.Duration { return time.Duration(p.PatienceMS) * time.Millisecond }

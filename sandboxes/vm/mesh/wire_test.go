@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -176,6 +177,13 @@ func TestHTTP2LeavesOnTheWireWhatTheHostExpects(t *testing.T) {
 			sessionPlan{Kind: "framer", Exchanges: []exchangePlan{{Ask: "reset", Status: 8, Count: 12}}},
 			slices.Repeat([]string{"RST 8"}, 12), []string{"200"},
 		},
+		"frames that are padded": {
+			serverPlan{Kind: "made"},
+			sessionPlan{Kind: "framer", Exchanges: []exchangePlan{
+				{Ask: "padded", Status: 503, Count: 2}, {Ask: "padded", Status: 200, Count: 1, Body: 900},
+			}},
+			nil, []string{"503", "503", "200"},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -239,6 +247,55 @@ func TestStatusesAreReferencesAndLongHeadersAreContinued(t *testing.T) {
 	}
 	if kinds[http2.FrameContinuation] == 0 {
 		t.Errorf("%v", kinds)
+	}
+}
+
+func TestABlockThatRefersToNothingCannotBeDecodedAndWhatFollowsCould(t *testing.T) {
+	w, said := local(t, serverPlan{Kind: "made"}, sessionPlan{Kind: "framer", Exchanges: []exchangePlan{
+		{Ask: "padded", Status: 503, Count: 1}, {Ask: "broken", Status: 200, Count: 1}, {Ask: "padded", Status: 503, Count: 2},
+	}})
+	var told []string
+	for _, row := range said.Rows {
+		told = append(told, row.Said)
+	}
+	if !slices.Equal(told, []string{"503", "broken ff 80 10", "503", "503"}) {
+		t.Fatalf("%+v", said)
+	}
+	answers, decoder := w.seen()[0].server, hpack.NewDecoder(4096, nil)
+	framer, decoded := http2.NewFramer(io.Discard, &answers), []string{}
+	for {
+		frame, err := framer.ReadFrame()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if headers, ok := frame.(*http2.HeadersFrame); ok {
+			fields, err := decoder.DecodeFull(headers.HeaderBlockFragment())
+			if err != nil {
+				decoded = append(decoded, "error")
+				decoder.SetEmitEnabled(true)
+				continue
+			}
+			decoded = append(decoded, fields[0].Value)
+			if !headers.Flags.Has(http2.FlagHeadersPadded | http2.FlagHeadersPriority) {
+				t.Errorf("%v", headers)
+			}
+		}
+	}
+	if !slices.Equal(decoded, []string{"503", "error", "503", "503"}) {
+		t.Errorf("%v", decoded)
+	}
+}
+
+func TestAClientThatIsStuckHasSaidHelloAndStays(t *testing.T) {
+	w, said := local(t, serverPlan{Kind: "silent", TLS: "1.3"}, sessionPlan{
+		Kind: "tls", Fate: "stuck", Exchanges: []exchangePlan{{Ask: "handshake", Count: 1}},
+	})
+	if len(said.Rows) != 1 || !strings.HasSuffix(said.Rows[0].Said, " stuck") {
+		t.Fatalf("%+v", said)
+	}
+	seen := w.seen()[0]
+	if client := seen.client.Bytes(); len(client) < 6 || client[0] != 22 || client[5] != 1 || seen.server.Len() != 0 {
+		t.Errorf("client % x, server % x", client, seen.server.Bytes())
 	}
 }
 

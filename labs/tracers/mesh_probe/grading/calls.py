@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from labs.harness.checks import Failed
 from labs.harness.events import Text
 from labs.harness.guest import Received
-from labs.tracers.mesh_probe.grading.world import WEBHOOK, WINDOW, World
+from labs.tracers.mesh_probe.grading.world import DEFAULT_WINDOW, WEBHOOK, World
 
 FIELDS = ("kind", "dst", "value", "window_seconds")
 KINDS = ("reset_streams", "reset_rate", "rtt")
@@ -32,7 +32,7 @@ class Call:
 
 def new(world: World, before: int) -> list[Call]:
     """Those after the first `before`. Raises Failed for one that is not as the brief has it."""
-    return [_call(received) for received in world.lab.guest.received(before)]
+    return [_call(received, world.window) for received in world.lab.guest.received(before)]
 
 
 def so_far(world: World) -> int:
@@ -40,7 +40,7 @@ def so_far(world: World) -> int:
     return len(world.lab.guest.received())
 
 
-def _call(received: Received) -> Call:
+def _call(received: Received, window: int) -> Call:
     kind = received.headers.get("content-type", "")
     body = received.body[:400]
     if received.method != "POST" or not kind.startswith("application/json"):
@@ -62,14 +62,17 @@ def _call(received: Received) -> Call:
             ),
             Text("字段名用 json 标签写。", "Name the fields by their json tags."),
         )
-    if found["kind"] not in KINDS or found["window_seconds"] != WINDOW:
+    if found["kind"] not in KINDS or found["window_seconds"] != window:
         _wrong(
             body,
             Text(
-                f"kind 是 {'、'.join(KINDS)} 之一，window_seconds 是 {WINDOW}",
-                f"kind is one of {', '.join(KINDS)}, and window_seconds is {WINDOW}",
+                f"kind 是 {'、'.join(KINDS)} 之一，window_seconds 是 {window}",
+                f"kind is one of {', '.join(KINDS)}, and window_seconds is {window}",
             ),
-            Text("window_seconds 就是 PROBE_WINDOW。", "window_seconds is PROBE_WINDOW."),
+            Text(
+                f"window_seconds 就是 PROBE_WINDOW，没有设的时候是 {DEFAULT_WINDOW}。",
+                f"window_seconds is PROBE_WINDOW, and {DEFAULT_WINDOW} without it.",
+            ),
         )
     return Call(received.at, found["kind"], found["dst"], float(found["value"]))
 

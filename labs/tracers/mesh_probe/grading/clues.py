@@ -17,7 +17,19 @@ Wrong = dict[Series, tuple[int, int]]
 
 def clue(wrong: Wrong, seen: Seen) -> Text:
     """What most likely is behind it."""
-    for guess in (_stranger, _nothing, _given_up, _doubled, _old, _codes, _statuses, _grpc, _tls, _fewer):
+    for guess in (
+        _stranger,
+        _nothing,
+        _nonsense,
+        _given_up,
+        _doubled,
+        _old,
+        _codes,
+        _statuses,
+        _grpc,
+        _tls,
+        _fewer,
+    ):
         text = guess(wrong, seen)
         if text is not None:
             return text
@@ -51,6 +63,29 @@ def _nothing(wrong: Wrong, seen: Seen) -> Text | None:
     )
 
 
+def _nonsense(wrong: Wrong, seen: Seen) -> Text | None:
+    """Of a connection that had to be given up in its midst."""
+    for broken in seen.truth.broken:
+        place = ledger.dst(broken.server)
+        count, want = wrong.get((ledger.UNDECODABLE, place, "gap"), (1, 1))
+        surplus = wrong.get((ledger.RESPONSES, place), (0, 0))
+        if count < want:
+            return Text(
+                f"到 {place} 的连接上，有一个头部块引用了表里没有的条目。解码出错之后，你的表和发送方的表"
+                '不再一致：以 reason="gap" 放弃这个连接。',
+                f"On the connection to {place} a header block refers to an entry that is in no table. After an error "
+                'your table is not the sender\'s any more: give the connection up, with reason="gap".',
+            )
+        more = surplus[0] - surplus[1]
+        if more > 0:
+            return Text(
+                f"到 {place} 的连接已经放弃，之后的 {more} 个响应不应再计：表不可信，解出的状态码也不可信。",
+                f"The connection to {place} was given up, yet {more} responses after that were counted: the table "
+                "cannot be trusted any more, and so no status can.",
+            )
+    return None
+
+
 def _given_up(wrong: Wrong, seen: Seen) -> Text | None:
     for series, (count, want) in sorted(wrong.items()):
         if series[0] == ledger.UNDECODABLE and count > want:
@@ -73,7 +108,9 @@ def _doubled(wrong: Wrong, seen: Seen) -> Text | None:
 
 
 def _old(wrong: Wrong, seen: Seen) -> Text | None:
-    lacking = [s for s, (n, want) in wrong.items() if s[0] == ledger.UNDECODABLE and n < want]
+    lacking = [
+        s for s, (n, want) in wrong.items() if s[::2] == (ledger.UNDECODABLE, "midstream") and n < want
+    ]
     if not lacking:
         return None
     return Text(

@@ -76,6 +76,23 @@ def frames(world: World) -> None:
     )
 
 
+@graded("gap")
+def gap(world: World) -> None:
+    world.lab.step(
+        "一个头部块引用了表里没有的条目；服务器之后照常应答",
+        "a header block refers to an entry that no table has; the server then goes on as before",
+    )
+    world.judge(
+        world.run(plans.nonsense(world)),
+        tried=Text("一个无法解码的头部块", "a header block that cannot be decoded"),
+        expected=Text(
+            '此前的响应照计；连接以 reason="gap" 放弃一次，此后什么都不计',
+            'the responses before it count; the connection is given up once, by reason="gap", and nothing after it is '
+            "counted",
+        ),
+    )
+
+
 @graded("disorder")
 def disorder(world: World) -> None:
     world.lab.step(
@@ -100,7 +117,7 @@ def nginx(world: World) -> None:
     world.lab.step("看 nginx 的响应", "look at what nginx answered")
     world.judge(
         seen,
-        tried=Text("nginx 的响应：它从不使用动态表", "nginx, which never uses the dynamic table"),
+        tried=Text("nginx 的响应：它从不引用动态表", "nginx, which never refers to the dynamic table"),
         expected=Text("计数与 Go 的服务器一样精确", "counts as exact as those of Go's server"),
         accept=_of(seen, "nginx_h2c", metrics=(RESPONSES, ERRORS, UNDECODABLE)),
     )

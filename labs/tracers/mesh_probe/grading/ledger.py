@@ -70,6 +70,7 @@ def expected(plan: MeshPlan, truth: Truth, old: Collection[int] = ()) -> Counts:
         if reset.session not in old:
             code = CODES.get(reset.code, str(reset.code))
             counts[RESETS, dst(reset.server), reset.by, code] += reset.frames
+    counts.update((UNDECODABLE, dst(broken.server), "gap") for broken in seen.broken)
     for handshake in truth.handshakes:
         counts.update(_failure(handshake))
         counts.update(_alert(plan, handshake))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from labs.harness.checks import Failed
 from labs.harness.events import Text
+from labs.tracers.mesh_probe.grading import plans
+from labs.tracers.mesh_probe.grading.calls import await_call, so_far
+from labs.tracers.mesh_probe.grading.ledger import dst
 from labs.tracers.mesh_probe.grading.world import World, graded
 
 STOP_WITHIN = 5.0
@@ -45,6 +48,24 @@ def exits(world: World) -> None:
             command="kill -TERM PID; echo $?",
         )
     lab.nothing_left()
+
+
+@graded("defaults", running=False)
+def defaults(world: World) -> None:
+    lab, server = world.lab, world.network.server("h2c")
+    lab.step("再次启动，不设 PROBE_WINDOW", "start it again, without PROBE_WINDOW")
+    world.start(default=True)
+    lab.step("服务器重置三条流", "the server resets three streams")
+    before = so_far(world)
+    world.mesh(plans.aborts(world, (server, 3)))
+    await_call(
+        world,
+        before,
+        "reset_streams",
+        dst(server.place),
+        tried=Text("不设 PROBE_WINDOW，重置三条流", "reset three streams without PROBE_WINDOW"),
+        since=world.ended,
+    )
 
 
 @graded("killed", running=False)

@@ -77,9 +77,13 @@ def frames(world: World) -> MeshPlan:
     """Header blocks of more than a frame, bodies of many packets, a larger table, segments of a few bytes."""
     wide, large, deep = (world.network.server("h2c") for _ in range(3))
     slow = world.network.server("h2c", chunk=some(world, 5, 8))
+    padded = world.network.server("made")
     return plan(
-        (wide, large, deep, slow),
+        (wide, large, deep, slow, padded),
         (
+            session(
+                world, "framer", padded, Exchange("padded", 503, some(world, 5, 6), body=some(world, 20, 900))
+            ),
             session(world, "h2", slow, Exchange("status", 502, some(world, 5, 6), early=True)),
             session(
                 world,
@@ -108,6 +112,21 @@ def frames(world: World) -> MeshPlan:
     )
 
 
+def nonsense(world: World) -> MeshPlan:
+    """A header block that cannot be decoded, and behind it others that could be; then an ordinary connection."""
+    odd = world.network.server("made")
+    before, after = Exchange("padded", 200, some(world, 1, 3)), Exchange("padded", 503, some(world, 5, 6))
+    plain = world.network.server("h2c")
+    return plan(
+        (odd, plain),
+        (
+            session(world, "framer", odd, before, Exchange("broken"), after),
+            session(world, "h2", plain, Exchange("status", 503, some(world, 5, 6))),
+        ),
+        parallel=1,  # what the last one had is counted last
+    )
+
+
 def disorder(world: World) -> MeshPlan:
     """Answers of many segments, some of which are lost on their way, or come late."""
     server = world.network.server("h2c", slow=True)
@@ -132,8 +151,9 @@ def handshakes(world: World) -> MeshPlan:
     """Every way in which a handshake may end, of both versions."""
     new = world.network.server
     old, young, cautious = new("tls", tls="1.2"), new("tls", tls="1.3"), new("tls", tls="1.2", mutual=True)
-    careful, silent, closing, plain = (
+    careful, silent, deaf, closing, plain = (
         new("tls", tls="1.3", mutual=True),
+        new("silent"),
         new("silent"),
         new("closing"),
         new("plain"),
@@ -143,8 +163,9 @@ def handshakes(world: World) -> MeshPlan:
         return session(world, kind, server, Exchange("handshake", count=count), fate=fate, **more)
 
     return plan(
-        (old, young, cautious, careful, silent, closing, plain),
+        (old, young, cautious, careful, silent, deaf, closing, plain),
         (
+            shake("tls", deaf, "stuck", 1, keep=True),
             shake("tls", silent, "silent", 1, patience_ms=1500),
             shake("tls", old, "good", 2),
             shake("tls", young, "good", 2),

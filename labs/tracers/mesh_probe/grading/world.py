@@ -27,7 +27,7 @@ from labs.tracers.mesh_probe.grading.network import Network
 METRICS = "http://127.0.0.1:9436/metrics"
 WEBHOOK = "http://127.0.0.1:9800/hook"
 CURL = f"curl -s {METRICS}"
-WINDOW = 8
+WINDOW, DEFAULT_WINDOW = 8, 30
 # The brief promises 2 and 30 seconds. A machine that shares its processor with others gets more.
 COUNTED_WITHIN = 10.0
 START_WITHIN = 60.0
@@ -70,6 +70,7 @@ class World(MeteredWorld):
     history: MeshPlan | None = None
     reset_at: float = 0.0
     calls_at_start: int = 0
+    window: int = WINDOW
 
     def __post_init__(self) -> None:
         self.lab.metrics = METRICS
@@ -87,15 +88,19 @@ class World(MeteredWorld):
     def restart(self) -> None:
         self.start()
 
-    def start(self) -> None:
-        """Start the learner's program and wait for its metrics; raises Failed or NotInTime."""
+    def start(self, *, default: bool = False) -> None:
+        """Start the learner's program and wait for its metrics; raises Failed or NotInTime.
+
+        `default`: without PROBE_WINDOW.
+        """
         self.forget_page()
+        self.window = DEFAULT_WINDOW if default else WINDOW
         env = {
             "PROBE_INTERFACE": DEVICE,
             "PROBE_CIDRS": self.network.cidrs,
-            "PROBE_WINDOW": str(WINDOW),
             "PROBE_WEBHOOK": WEBHOOK,
             "PROBE_TLS_BINARY": BINARY,
+            **({} if default else {"PROBE_WINDOW": str(WINDOW)}),
         }
         self.calls_at_start = len(self.lab.guest.received())
         self.lab.start(env, START_WITHIN)
