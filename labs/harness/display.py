@@ -17,6 +17,7 @@ _VERDICTS = {
     "fail": ("未通过", "fail", "red"),
     "error": ("无法评分", "error", "red"),
     "internal": ("系统故障", "internal", "yellow"),
+    "withdrawn": ("已撤回", "withdrawn", "yellow"),  # on the site, while somebody follows the run here
 }
 _PARTS = (
     ("tried", "尝试", "tried"),

@@ -61,6 +61,32 @@ def test_what_was_written_after_the_session_ended_is_kept_once_one_signs_in_agai
     learner.errors.clear()  # Chromium notes the 401 and the 403 itself
 
 
+@pytest.mark.parametrize(
+    ("language", "withdraw", "withdrawn"), [("en", "Withdraw", "Withdrawn"), ("zh", "撤回", "已撤回")]
+)
+def test_a_run_can_be_withdrawn_and_the_next_one_sent_at_once(
+    visit: Visit, language: str, withdraw: str, withdrawn: str
+) -> None:
+    learner = visit("classmate", language, width=1440)
+    page = learner.page
+    learner.open(workbench.LAB)
+    button = page.get_by_role("button", name=withdraw, exact=True)
+    expect(button).to_be_hidden()
+    for _ in range(2):
+        page.click("[data-submit]")
+        button.click()
+        expect(page.locator("[data-state]")).to_contain_text(withdrawn)
+        expect(button).to_be_hidden()
+        expect(page.locator("[data-submit]")).to_have_attribute("aria-disabled", "false")
+        expect(page.locator("[data-verdict] .word")).to_have_text(withdrawn)
+    page.click("#tab-history")
+    expect(page.locator(".history li").first).to_contain_text(withdrawn)
+
+    page.locator(".history a").first.click()
+    expect(page.locator("h1")).to_have_text(withdrawn)
+    expect(page.locator("[data-withdraw]")).to_have_count(0)
+
+
 def sign_out(visitor: Visitor) -> None:
     visitor.open("/")
     visitor.page.click("[data-menu] summary")

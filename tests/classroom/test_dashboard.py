@@ -13,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from lastmile.accounts.models import User
+from lastmile.practice import lifecycle
 from lastmile.practice.models import Run
 
 sys.path.append(str(Path(__file__).parents[1] / "practice" / "fakes"))
@@ -71,6 +72,20 @@ def test_what_was_our_fault_counts_for_nothing(instructor: User, owner: User) ->
     Run.objects.filter(pk=run.pk).update(verdict="internal", passed=2)
     cell = _cell(_see(instructor), "Owner")
     assert (cell["passed"], cell["attempts"]) == (1, 1)
+
+
+def test_a_run_that_was_withdrawn_is_as_if_it_had_not_been(instructor: User, owner: User) -> None:
+    lifecycle.withdraw(a_run(owner).pk)
+    assert (_cell(_see(instructor), "Owner")["state"], _cell(_see(instructor), "Owner")["attempts"]) == (
+        "none",
+        0,
+    )
+    finished(owner, "fail")
+    lifecycle.withdraw(a_run(owner).pk)
+    assert (_cell(_see(instructor), "Owner")["state"], _cell(_see(instructor), "Owner")["attempts"]) == (
+        "failed",
+        1,
+    )
 
 
 def test_another_check_or_a_pass_is_progress(instructor: User, owner: User, classmate: User) -> None:

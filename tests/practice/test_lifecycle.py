@@ -124,6 +124,34 @@ def test_the_database_itself_refuses_an_end_without_a_verdict(owner: User) -> No
         Run.objects.filter(pk=run.pk).update(state=State.DONE, finished_at=timezone.now())
 
 
+def test_a_run_that_is_withdrawn_is_over_whoever_grades_it(owner: User) -> None:
+    run = a_run(owner)
+    claim = lifecycle.claim(run.pk, 0, "one")
+    assert claim is not None
+    ended = lifecycle.withdraw(run.pk)
+    assert (ended.state, ended.verdict, ended.failures) == ("done", "withdrawn", 0)
+    assert not lifecycle.beat(claim, State.GRADING)
+    assert lifecycle.finish(claim, result("pass"), []) is None
+    assert not lifecycle.release(claim)
+    assert not SkillEvidence.objects.exists()
+    assert RunLog.objects.get(run=run).events()[-1]["verdict"] == "withdrawn"
+    a_run(owner)  # the lab is free again
+
+
+def test_a_run_that_is_withdrawn_in_the_queue_is_never_graded(owner: User) -> None:
+    run = a_run(owner)
+    assert lifecycle.withdraw(run.pk).seconds == 0
+    assert lifecycle.claim(run.pk, 0, "one") is None
+
+
+def test_what_is_over_cannot_be_withdrawn(owner: User) -> None:
+    run = finished(owner, "fail")
+    assert lifecycle.withdraw(run.pk).verdict == "fail"
+    again = lifecycle.withdraw(lifecycle.withdraw(a_run(owner).pk).pk)
+    assert again.verdict == "withdrawn"
+    assert RunLog.objects.filter(run=again).count() == 1
+
+
 def test_an_attempt_fails_once_however_often_it_is_noticed(owner: User) -> None:
     run = a_run(owner)
     claim = lifecycle.claim(run.pk, 0, "worker")

@@ -149,6 +149,29 @@ def test_a_worker_that_is_asked_to_stop_gives_the_run_back(stack: Stack, owner: 
     assert (row["verdict"], row["attempt"], row["failures"]) == ("pass", 2, 0)
 
 
+def test_a_run_that_is_withdrawn_frees_its_worker_and_its_lab(stack: Stack, owner: httpx.Client) -> None:
+    answer = stack.submit(owner, "slow").json()
+    eventually(lambda: _grading(stack, answer["id"]))
+    refused = stack.submit(owner, "slow").json()
+    assert refused["code"] == "run_going_on"
+    ended = owner.post(f"/api/v1/runs/{answer['id']}/withdraw").json()
+    assert (ended["state"], ended["verdict"], ended["checks"]) == ("done", "withdrawn", [])
+    again = stack.submit(owner, "slow").json()
+    eventually(lambda: _grading(stack, again["id"]))  # by the one worker there is
+    stack.gate.touch()
+    assert stack.finished(again["id"])["verdict"] == "pass"
+    events = list(follow(owner, answer["events_url"]))
+    assert [data.get("state") for _, event, data in events if event == "state"] == ["building", "grading"]
+    assert [data["verdict"] for _, event, data in events if event == "verdict"] == ["withdrawn"]
+    assert b"'overtaken'" in stack.children["worker-1"].log.read_bytes()
+
+
+def test_nobody_else_withdraws_a_run(stack: Stack, owner: httpx.Client, classmate: httpx.Client) -> None:
+    answer = stack.submit(owner, "slow").json()
+    assert classmate.post(f"/api/v1/runs/{answer['id']}/withdraw").status_code == 404
+    assert stack.run(answer["id"])["state"] != "done"
+
+
 def test_poison_is_quarantined_after_three_tries(stack: Stack, owner: httpx.Client) -> None:
     run_id = stack.submit(owner, "dies").json()["id"]
     for _ in range(3):

@@ -50,6 +50,31 @@ def test_it_works(owner: User, run: Run) -> None:
     assert shown["timeline"][0]["source"] == "audit"
 
 
+@pytest.mark.usefixtures("servers")
+def test_its_learner_withdraws_it(owner: User) -> None:
+    live = a_run(owner)
+    answer = _as(owner).post(f"{live.get_absolute_url()}withdraw")
+    assert (answer.status_code, answer.json()["state"], answer.json()["verdict"]) == (
+        200,
+        "done",
+        "withdrawn",
+    )
+    page = _as(owner).get(live.get_absolute_url(), headers={"accept-language": "en"}).content.decode()
+    assert "You withdrew this run. It does not count." in page
+    assert "data-withdraw" not in page
+
+
+@pytest.mark.usefixtures("servers")
+def test_nobody_else_withdraws_it(owner: User, classmate: User, instructor: User) -> None:
+    live = a_run(owner)
+    url = f"{live.get_absolute_url()}withdraw"
+    assert [_as(user).post(url).status_code for user in (classmate, instructor)] == [404, 404]
+    assert (Client().post(url).status_code, _as(owner).get(url).status_code) == (401, 405)
+    assert Client(enforce_csrf_checks=True).post(url).status_code == 403
+    live.refresh_from_db()
+    assert live.state == "queued"
+
+
 def test_what_the_learner_printed_is_escaped(owner: User, run: Run) -> None:
     page = _as(owner).get(run.get_absolute_url()).content.decode()
     assert "</script><b>hello" not in page

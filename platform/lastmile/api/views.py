@@ -97,6 +97,13 @@ def run(request: HttpRequest, user: User, run_id: UUID) -> HttpResponse:
     return JsonResponse(_run(shown))
 
 
+@for_token
+@require_POST
+def withdraw(request: HttpRequest, user: User, run_id: UUID) -> HttpResponse:
+    """End a run of one's own; one that is over already stays as it is."""
+    return JsonResponse(_run(receiving.withdraw(user, run_id)))
+
+
 def _run(shown: Run) -> dict[str, Any]:
     checks = [
         {

@@ -14,7 +14,7 @@ from labs.harness.manifest import Lab
 from lastmile.accounts.models import User
 from lastmile.classroom.models import Classroom
 from lastmile.practice import catalog
-from lastmile.practice.models import CheckResult, CheckStatus, Draft, Outcome, Run
+from lastmile.practice.models import UNCOUNTED, CheckResult, CheckStatus, Draft, Outcome, Run
 from lastmile.problems import pick
 
 Row = dict[str, Any]
@@ -68,15 +68,15 @@ class Standings:
         }
 
     def _cell(self, learner: User, lab: Lab) -> Row:
-        runs = self.runs.get((learner.pk, lab.slug), [])
+        runs = [run for run in self.runs.get((learner.pk, lab.slug), []) if run.verdict != Outcome.WITHDRAWN]
         last = runs[0] if runs else None
         stuck = self.stuck_now.get((learner.pk, lab.slug))
         state = "draft" if (learner.pk, lab.slug) in self.drafts else "none"
         return {
             "state": _cell_state(runs) or state,
-            "passed": max((run.passed for run in runs if run.verdict != Outcome.INTERNAL), default=0),
+            "passed": max((run.passed for run in runs if run.verdict not in UNCOUNTED), default=0),
             "total": last.total if last and last.total else len(lab.checks),
-            "attempts": len([run for run in runs if run.verdict != Outcome.INTERNAL]),
+            "attempts": len([run for run in runs if run.verdict not in UNCOUNTED]),
             "at": last.queued_at if last else None,
             "url": last.get_absolute_url() if last else "",
             "stuck": stuck is not None,

@@ -14,7 +14,7 @@ from lastmile.accounts.models import User
 from lastmile.course import content, render
 from lastmile.course.models import ReadingPosition
 from lastmile.practice import catalog
-from lastmile.practice.models import Draft, Outcome, Run
+from lastmile.practice.models import Draft, Run
 from lastmile.practice.proof import proof_of
 from lastmile.problems import pick
 
@@ -143,7 +143,7 @@ def _chapter_stop(user: User) -> Stop | None:
 
 def _lab_stop(user: User) -> Stop | None:
     draft = Draft.objects.filter(user=user).order_by("-saved_at").first()
-    run = Run.objects.filter(user=user).exclude(verdict=Outcome.INTERNAL).first()
+    run = Run.objects.filter(user=user).counted().first()
     touched = [(draft.saved_at, draft.lab)] if draft else []
     touched += [(run.finished_at or run.queued_at, run.lab)] if run else []
     if not touched:
@@ -152,7 +152,7 @@ def _lab_stop(user: User) -> Stop | None:
     lab = catalog.find(slug)
     if lab is None:
         return None
-    latest = Run.objects.of_lab(user, slug).filter(state="done").exclude(verdict=Outcome.INTERNAL).first()
+    latest = Run.objects.of_lab(user, slug).filter(state="done").counted().first()
     failed = latest.checks.filter(status="failed").first() if latest else None
     titles = {check.id: pick(check.title) for check in lab.checks}
     return Stop(

@@ -3,6 +3,8 @@
 queued ── claim ──> building/leasing/grading ── finish ──> done
    ^                          │
    └── release, lost, internal┘   (the third failure quarantines: done, internal)
+
+withdraw ends it from any state but done; the worker learns of it by its next heartbeat.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from labs.harness.events import Event, Text
+from lastmile.practice import streams
 from lastmile.practice.models import (
     WORKING,
     CheckResult,
@@ -38,6 +41,12 @@ GIVEN_UP = Text(
     zh="我们试了三次都没能完成评测。是我们的问题，这次提交不计入你的成绩，老师已能看到它。",
     en="We tried three times and could not grade this. It is our fault, it does not count, and your "
     "instructor can see it.",
+)
+
+
+WITHDRAWN = Text(
+    zh="你撤回了这次评测，它不计入成绩。",
+    en="You withdrew this run. It does not count.",
 )
 
 
@@ -107,6 +116,24 @@ def finish(claim: Claim, result: Result, events: list[Event]) -> Run | None:
     if result.verdict == Outcome.INTERNAL:
         return _fail(run, result, events)
     _store(run, result, events)
+    return run
+
+
+@transaction.atomic
+def withdraw(run_id: UUID) -> Run:
+    """End a run that its learner does not want any more; one that has its verdict keeps it. Raises Run.DoesNotExist.
+
+    What is known of the attempt so far becomes its log.
+    """
+    run = Run.objects.select_for_update().get(pk=run_id)
+    if run.is_done:
+        return run
+    spent = (
+        (timezone.now() - run.claimed_at).total_seconds() if run.state in WORKING and run.claimed_at else 0.0
+    )
+    _store(
+        run, Result(Outcome.WITHDRAWN, seconds=spent, reason=WITHDRAWN), streams.so_far(run.pk, run.attempt)
+    )
     return run
 
 

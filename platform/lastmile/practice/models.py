@@ -30,12 +30,19 @@ WORKING = (State.BUILDING, State.LEASING, State.GRADING)
 
 
 class Outcome(models.TextChoices):
-    """`error` is theirs: it does not build or start. `internal` is ours and never counts against them."""
+    """`error` is theirs: it does not build or start. `internal` is ours and never counts against them.
+
+    `withdrawn`: the learner did not want it any more.
+    """
 
     PASS = "pass", _("Passed")
     FAIL = "fail", _("Not yet")
     ERROR = "error", _("Did not run")
     INTERNAL = "internal", _("Our fault")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+
+
+UNCOUNTED = (Outcome.INTERNAL, Outcome.WITHDRAWN)
 
 
 class Source(models.TextChoices):
@@ -94,6 +101,10 @@ class RunQuerySet(models.QuerySet["Run"]):
     def of_lab(self, user: User, lab: str) -> RunQuerySet:
         return self.filter(user=user, lab=lab)
 
+    def counted(self) -> RunQuerySet:
+        """Without those that say nothing about the learner. Those that go on are among them."""
+        return self.exclude(verdict__in=UNCOUNTED)
+
     def visible_to(self, user: User) -> RunQuerySet:
         """A learner's own runs; for an instructor also those of the learners in the classes that they teach."""
         if user.is_superuser:
@@ -129,7 +140,7 @@ class Run(models.Model):
     heartbeat_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
-    verdict = models.CharField(max_length=8, choices=Outcome.choices, blank=True, default="")
+    verdict = models.CharField(max_length=10, choices=Outcome.choices, blank=True, default="")
     quarantined = models.BooleanField(default=False)
     points = models.PositiveIntegerField(default=0)
     of = models.PositiveIntegerField(default=0)

@@ -30,15 +30,15 @@ def iso(at: datetime | None) -> str | None:
 
 def lab_urls(lab: Lab) -> dict[str, str]:
     track, name = lab.slug.split("/")
-    nowhere = "00000000-0000-0000-0000-000000000000"
     return {
         "draft": reverse("draft", args=[track, name]),
         "submit": reverse("submit", args=[track, name]),
         "upload": reverse("submit", args=[track, name]),
         "environment": reverse("environment", args=[track, name]),
         "hint": reverse("hints", args=[track, name, "CHECK"]),
-        "events": reverse("run-events", args=[nowhere]).replace(nowhere, "RUN"),
-        "run": reverse("run", args=[nowhere]).replace(nowhere, "RUN"),
+        "events": _run_url("run-events"),
+        "run": _run_url("run"),
+        "withdraw": _run_url("run-withdraw"),
     }
 
 
@@ -81,14 +81,14 @@ def labs_by_track(user: User | None) -> list[Row]:
 def _standings(user: User | None) -> dict[str, list[Run]]:
     found: dict[str, list[Run]] = {}
     if user is not None:
-        counted = Run.objects.filter(user=user).exclude(verdict=Outcome.INTERNAL).exclude(verdict="")
+        counted = Run.objects.filter(user=user).counted().exclude(verdict="")
         for run in counted.only("id", "lab", "verdict", "passed", "total"):
             found.setdefault(run.lab, []).append(run)
     return found
 
 
 def standing(runs: list[Run], drafted: bool) -> Row:
-    """How a learner stands with a lab. Runs that were our fault are not among `runs`."""
+    """How a learner stands with a lab, by the runs that count."""
     best = max(runs, key=lambda run: (run.verdict == Outcome.PASS, run.passed), default=None)
     if best is None:
         return {"status": "draft" if drafted else "none", "best": None}
@@ -156,7 +156,20 @@ def gone_row(slug: str) -> Row:
 
 def gone_data(run: Run) -> Row:
     """As page_data(), as far as the page of a finished run needs it."""
-    return {"lab": run.lab, "checks": [], "run": run_ref(run), "sandbox": "", "kernels": []}
+    return {
+        "lab": run.lab,
+        "checks": [],
+        "run": run_ref(run),
+        "sandbox": "",
+        "kernels": [],
+        "urls": {"withdraw": _run_url("run-withdraw")},
+    }
+
+
+def _run_url(name: str) -> str:
+    """With RUN where the page puts a run's id."""
+    nowhere = "00000000-0000-0000-0000-000000000000"
+    return reverse(name, args=[nowhere]).replace(nowhere, "RUN")
 
 
 def run_ref(run: Run) -> Row:

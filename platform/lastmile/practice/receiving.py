@@ -1,4 +1,4 @@
-"""Taking a submission in: checked, stored with its run in one transaction, then sent to the queue."""
+"""Taking a submission in: checked, stored with its run in one transaction, then sent to the queue. And back."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
+from django.http import Http404
 
 from labs.harness import archive, submission
 from labs.harness.events import Text
 from labs.harness.manifest import Lab
 from lastmile.accounts.models import User
-from lastmile.practice import environment, outbox, streams
+from lastmile.practice import environment, lifecycle, outbox, streams
 from lastmile.practice.models import Run, Source, Submission, SubmissionFile
 from lastmile.problems import Trouble
 
@@ -75,6 +77,16 @@ def receive(user: User, lab: Lab, given: submission.Submission, key: str, source
     return Receipt(run, fresh=True)
 
 
+def withdraw(user: User, run_id: UUID) -> Run:
+    """End a run of theirs that they do not want any more; one that is over stays as it is. Raises Http404."""
+    if not Run.objects.filter(pk=run_id, user=user).exists():
+        raise Http404(str(run_id))
+    ended = lifecycle.withdraw(run_id)
+    streams.let_go(ended.pk, ended.attempt)
+    streams.tell_of(ended)
+    return ended
+
+
 def check_key(key: str) -> str:
     """An idempotency key the client chose, or one of our own when it chose none. Raises Trouble."""
     if not key:
@@ -110,8 +122,9 @@ def _check_limits(user: User, lab: Lab) -> None:
     live = Run.objects.of_lab(user, lab.slug).live().first()
     if live is not None:
         text = Text(
-            zh="这个实验还有一次评测在进行，等它结束后再提交。你的草稿还在。",
-            en="A run of this lab is still going on. Submit again when it has ended; your draft is safe.",
+            zh="这个实验还有一次评测在进行，等它结束，或者撤回它，再提交。你的草稿还在。",
+            en="A run of this lab is still going on. Wait for its end or withdraw it, then submit again; your draft is "
+            "safe.",
         )
         raise Trouble("run_going_on", text, 429, extra={"run": str(live.pk), "url": live.get_absolute_url()})
     hour = Run.objects.filter(user=user, quarantined=False, queued_at__gt=Now() - timedelta(hours=1))

@@ -65,6 +65,17 @@ def append(run_id: UUID | str, attempt: int, event: Event) -> bool:
     return True
 
 
+def so_far(run_id: UUID | str, attempt: int) -> list[Event]:
+    """What is there of an attempt, in order, but for a verdict. Best effort: [] without Redis."""
+    try:
+        entries: Any = client().xrange(run_key(run_id, attempt))
+    except redis.RedisError as error:
+        log.warning("the events of run %s could not be read: %s", run_id, error)
+        return []
+    events = [json.loads(fields[b"event"]) for _, fields in entries]
+    return [event for event in events if event["type"] != "verdict"]
+
+
 def let_go(run_id: UUID | str, attempt: int) -> None:
     """Let the events of an attempt that has ended go soon. Best effort."""
     try:

@@ -15,6 +15,7 @@ urlpatterns = [
     path(LAB + "environment", views_lab.environment, name="environment"),
     path(LAB + "hints/<slug:check>", views_lab.hints, name="hints"),
     path("runs/<uuid:run_id>/", views_run.run, name="run"),
+    path("runs/<uuid:run_id>/withdraw", views_run.withdraw, name="run-withdraw"),
     path("runs/<uuid:run_id>/archive", views_run.archive, name="run-archive"),
     path("runs/<uuid:run_id>/events", run_events, name="run-events"),
 ]

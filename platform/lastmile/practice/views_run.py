@@ -8,17 +8,18 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpResponse
+from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
 from labs.harness.events import Event
 from lastmile.accounts.models import User
 from lastmile.http import AuthedRequest
-from lastmile.practice import catalog, pages, texts
+from lastmile.practice import catalog, pages, receiving, texts
 from lastmile.practice.models import CheckResult, Outcome, Run, RunLog
 from lastmile.practice.proof import proof_of
+from lastmile.practice.views_lab import answers_json
 from lastmile.problems import pick
 
 
@@ -121,6 +122,13 @@ def _failure(check: CheckResult) -> dict[str, str] | None:
     language = texts.language()
     said = {key: check.failure[key][language] for key in ("tried", "saw", "expected", "hint")}
     return said | {"command": check.failure.get("command", "")}
+
+
+@answers_json
+@require_POST
+def withdraw(request: AuthedRequest, run_id: UUID) -> HttpResponse:
+    """End a run of one's own. Answers with the run, which has another verdict when it was over already."""
+    return JsonResponse(pages.run_ref(receiving.withdraw(request.user, run_id)))
 
 
 @login_required

@@ -14,7 +14,7 @@ from labs.harness.events import Text
 from lastmile.accounts.models import User
 from lastmile.course.content import CONTENT, text_of, written
 from lastmile.practice import catalog
-from lastmile.practice.models import Outcome, Run
+from lastmile.practice.models import Run
 from lastmile.problems import pick
 from lastmile.skills.models import SkillEvidence
 
@@ -84,11 +84,7 @@ def of(user: User) -> Row:
     evidence: dict[str, list[SkillEvidence]] = {}
     for row in SkillEvidence.objects.filter(user=user).select_related("run"):
         evidence.setdefault(row.cell, []).append(row)
-    tried = set(
-        Run.objects.filter(user=user, state="done")
-        .exclude(verdict=Outcome.INTERNAL)
-        .values_list("lab", flat=True)
-    )
+    tried = set(Run.objects.filter(user=user, state="done").counted().values_list("lab", flat=True))
     return {
         "levels": [{"id": axis.id, "title": pick(axis.title)} for axis in found.levels],
         "rows": [

@@ -10,7 +10,7 @@ import { Environment } from "./bench/environment.js";
 import { Editor, loadLanguages } from "./bench/editor.js";
 import { panes } from "./bench/panes.js";
 import { hintFrom, Session } from "./bench/session.js";
-import { send } from "./bench/submit.js";
+import { send, withdraw } from "./bench/submit.js";
 
 
 const data = readJson("lab-data");
@@ -18,6 +18,7 @@ const show = panes($("[data-panes]"));
 const left = tabs($("#pane-left [data-tabs]"));
 tabs($("#pane-right [data-tabs]"));
 const button = $("[data-submit]");
+const withdrawButton = $("[data-withdraw]");
 const stateBox = $("[data-state]");
 const count = $("[data-count]");
 
@@ -76,6 +77,7 @@ function busy(on) {
   if (on) environment.pause();
   else environment.go();
   $("[data-submit-word]").textContent = on ? t("running") : t("submit");
+  if (!on) withdrawButton.hidden = true;
 }
 
 async function refreshHistory() {
@@ -101,6 +103,7 @@ async function submit(archive = null) {
     stateBox.replaceChildren(state("queued", t("received")));
     announce(t("received"));
     session.follow(run, pressedAt);
+    withdrawButton.hidden = false;
   } catch (error) {
     if (!error.text) throw error;
     refused(error);
@@ -117,6 +120,21 @@ function refused(error) {
 }
 
 button.addEventListener("click", () => submit());
+withdrawButton.addEventListener("click", async () => {
+  button.focus();
+  withdrawButton.hidden = true;
+  try {
+    const run = await withdraw(data.urls, session.run);
+    session.follow(run);
+    announce(t(run.verdict));
+    refreshHistory();
+  } catch (error) {
+    if (!error.text) throw error;
+    withdrawButton.hidden = false;
+    stateBox.replaceChildren(state("failed", error.text), ...signInAgain(error));
+    announce(error.text);
+  }
+});
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.metaKey || event.ctrlKey) && !event.defaultPrevented) {
     event.preventDefault();
@@ -185,5 +203,6 @@ if (data.run) {
     left("tab-checks");
   }
   session.follow(data.run);
+  withdrawButton.hidden = data.run.state === "done";
 }
 if (location.hash === "#debrief" && $("#tab-debrief")) left("tab-debrief");

@@ -1,10 +1,11 @@
-import { $, readJson } from "./lib/dom.js";
+import { $, announce, readJson } from "./lib/dom.js";
 import { Ladder } from "./lib/ladder.js";
 import { LogView, streamNames } from "./lib/log.js";
 import { drawMeasures } from "./lib/measures.js";
 import { byPlace, drawRefusals } from "./lib/refusals.js";
 import { drawTimeline } from "./lib/timeline.js";
 import { Session } from "./bench/session.js";
+import { withdraw } from "./bench/submit.js";
 
 const root = $("[data-run]");
 const data = readJson("lab-data");
@@ -41,4 +42,14 @@ if (data.run.state === "done") {
     onEnd: () => location.reload(),
   });
   session.follow(data.run);
+  $("[data-withdraw]", root)?.addEventListener("click", async () => {
+    try {
+      await withdraw(data.urls, data.run);
+      location.reload();
+    } catch (error) {
+      if (!error.text) throw error;
+      announce(error.text);
+      session.tell("failed", error.text);
+    }
+  });
 }

@@ -3,6 +3,9 @@ import { t } from "../lib/words.js";
 
 const TRIES = 3;
 
+/** Ends a run. Resolves to it as it is then; rejects as send() does. */
+export const withdraw = (urls, run) => send(urls.withdraw.replace("RUN", run.id), {});
+
 /**
  * Sends a submission. One press has one key, so that a try that only seemed to fail makes no second run.
  * Resolves to the run; rejects with an Error that has `problems` and `text` for the learner.

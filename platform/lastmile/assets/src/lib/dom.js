@@ -67,6 +67,7 @@ export const stateIcon = (status) =>
     failed: "failed",
     error: "error",
     internal: "ours",
+    withdrawn: "skipped",
     skipped: "skipped",
     waiting: "waiting",
     queued: "waiting",
