@@ -44,9 +44,10 @@ from labs.harness.checks import Failed, NotInTime
 from labs.harness.events import Text
 from labs.harness.exposition import BadExposition, Exposition, parse
 from labs.harness.guest import Guest, GuestRefused, Objects
-from labs.harness.mesh import MeshPlan
+from labs.harness.mesh import Destination, MeshPlan
 from labs.harness.mesh import Truth as MeshTruth
 from labs.harness.mesh.carrying import carry_out
+from labs.harness.mesh.plan import MAX_STANDING
 from labs.harness.operator_lab import ProgramLab
 from labs.harness.process import Exit
 from labs.harness.traffic import Comparison, Plan, Truth, compare
@@ -139,6 +140,7 @@ class TracerLab(ProgramLab):
     measured: Callable[..., None] = lambda *_args, **_fields: None
     metrics: str = "http://127.0.0.1:9100/metrics"
     mesh_report: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    _standing: set[Destination] = field(default_factory=set, repr=False)
     _untouched: Objects | None = field(default=None, repr=False)
 
     @property
@@ -264,8 +266,12 @@ class TracerLab(ProgramLab):
     def mesh(self, plan: MeshPlan) -> MeshTruth:
         """Have the guest carry out a mesh's traffic (guest.mesh_start() comes first), and give what must be true of it.
 
-        `mesh_report` has the guest's times of it. Raises Failed as traffic() does.
+        `mesh_report` has the guest's times of it. Raises Failed as traffic() does, ValueError for more servers than may
+        stand: that is the grader's own fault.
         """
+        self._standing |= {server.place for server in plan.servers}
+        if len(self._standing) > MAX_STANDING:
+            raise ValueError(f"{len(self._standing)} servers")
         self.mesh_report = carry_out(self.guest, plan)
         return plan.truth()
 

@@ -133,6 +133,24 @@ def test_who_is_stuck_gets_no_hello() -> None:
     assert made == {(FAILURES, PLACE, "none", "no_server_hello"): 1}
 
 
+def test_the_clue_tells_silence_that_was_missed_from_silence_told_twice() -> None:
+    server = Server(A.address, A.port, "silent")
+    made = plan(Exchange("handshake"), kind="tls", server=server, fate="stuck", keep=True)
+    wanted = counted(made)
+    missed = Seen(made, made.truth(), Counter(), wanted)
+    assert "No packet will remind you" in clues.clue(missed.wrong(), missed).en
+    twice = Seen(made, made.truth(), Counter(dict.fromkeys(wanted, 2)), wanted)
+    assert "not counted again" in clues.clue(twice.wrong(), twice).en
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_is_left_hanging_leaves_nothing_when_it_ends(seed: int) -> None:
+    stays, ends = plans.hanging(world(seed))
+    places = [f"{server.address}:{server.port}" for server in ends.servers]
+    assert counted(stays) == {(FAILURES, places[0], "none", "no_server_hello"): 1}
+    assert counted(ends) == {(FAILURES, places[1], "none", "no_server_hello"): 1}
+
+
 def test_a_server_that_leaves_gave_no_hello() -> None:
     server = Server(A.address, A.port, "closing")
     made = counted(plan(Exchange("handshake", count=2), kind="tls", server=server, fate="closing"))

@@ -16,6 +16,7 @@ BINARY = "/opt/mesh/mesh"
 """The program in the guest that is Go's side of the traffic, with its symbol table."""
 
 MAX_SERVERS = 64
+MAX_STANDING = 128  # of all plans of a machine together
 MAX_SESSIONS = 256
 MAX_EXCHANGES = 4000
 MAX_HEADERS = 64 << 10

@@ -172,7 +172,7 @@ func (m *mesh) prepare(ctx context.Context, p *plan) error {
 			}
 			continue
 		}
-		if len(m.plans) >= maxServers {
+		if len(m.plans) >= maxStanding {
 			return errors.New("too many servers")
 		}
 		if err := m.network.addPod(s.Address); err != nil {

@@ -9,7 +9,8 @@ import (
 
 // The bounds are the host's too: labs/harness/mesh/plan.py.
 const (
-	maxServers   = 64
+	maxServers   = 64  // of one plan
+	maxStanding  = 128 // of all plans together
 	maxSessions  = 256
 	maxExchanges = 4000
 	maxParallel  = 32

@@ -19,6 +19,7 @@ def clue(wrong: Wrong, seen: Seen) -> Text:
     """What most likely is behind it."""
     for guess in (
         _stranger,
+        _hanging,
         _nothing,
         _nonsense,
         _given_up,
@@ -61,6 +62,27 @@ def _nothing(wrong: Wrong, seen: Seen) -> Text | None:
         "Nothing was counted at all. Is the filter attached, the socket bound to PROBE_INTERFACE, and are the trie's "
         "addresses in network byte order?",
     )
+
+
+def _hanging(wrong: Wrong, seen: Seen) -> Text | None:
+    """Of a ClientHello that is left without an answer."""
+    stuck = {ledger.dst(s.server) for s in seen.plan.sessions if s.fate == "stuck"}
+    for series, (count, want) in sorted(wrong.items()):
+        if series[0] != ledger.FAILURES or series[1] not in stuck:
+            continue
+        if count < want:
+            return Text(
+                f"到 {series[1]} 的 ClientHello 没有回答，连接还开着。不会再有包来提醒你："
+                "要有人定时去看谁等了超过 5 秒。",
+                f"The ClientHello to {series[1]} has no answer and its connection is open. No packet will remind you: "
+                "somebody has to look now and then who has waited for more than 5 seconds.",
+            )
+        return Text(
+            f"{ledger.name(series)} 多了 {count - want} 次：5 秒之前不计；5 秒时计过的，连接结束时不再计。",
+            f"{ledger.name(series)} has {count - want} too many: none before the 5 seconds are over, and what was "
+            "counted then is not counted again when the connection ends.",
+        )
+    return None
 
 
 def _nonsense(wrong: Wrong, seen: Seen) -> Text | None:

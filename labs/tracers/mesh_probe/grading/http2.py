@@ -62,9 +62,9 @@ def errors(world: World) -> None:
 def frames(world: World) -> None:
     plan = plans.frames(world)
     world.lab.step(
-        "超过 16 KiB 的头部、跨很多包的正文、几个字节的段、先来的 103、客户端允许的 64 KiB 动态表",
+        "超过 16 KiB 的头部、跨很多包的正文、几个字节的段、先来的 103、客户端允许的 64 KiB 动态表、填充和优先级",
         "headers of more than 16 KiB, bodies of many packets, segments of a few bytes, 103 first, a dynamic table of "
-        "64 KiB as the client allows",
+        "64 KiB as the client allows, padding and priorities",
     )
     world.judge(
         world.run(plan),

@@ -151,9 +151,8 @@ def handshakes(world: World) -> MeshPlan:
     """Every way in which a handshake may end, of both versions."""
     new = world.network.server
     old, young, cautious = new("tls", tls="1.2"), new("tls", tls="1.3"), new("tls", tls="1.2", mutual=True)
-    careful, silent, deaf, closing, plain = (
+    careful, silent, closing, plain = (
         new("tls", tls="1.3", mutual=True),
-        new("silent"),
         new("silent"),
         new("closing"),
         new("plain"),
@@ -163,9 +162,8 @@ def handshakes(world: World) -> MeshPlan:
         return session(world, kind, server, Exchange("handshake", count=count), fate=fate, **more)
 
     return plan(
-        (old, young, cautious, careful, silent, deaf, closing, plain),
+        (old, young, cautious, careful, silent, closing, plain),
         (
-            shake("tls", deaf, "stuck", 1, keep=True),
             shake("tls", silent, "silent", 1, patience_ms=1500),
             shake("tls", old, "good", 2),
             shake("tls", young, "good", 2),
@@ -182,3 +180,13 @@ def handshakes(world: World) -> MeshPlan:
             shake("tls", plain, "plain", 1),
         ),
     )
+
+
+def hanging(world: World) -> tuple[MeshPlan, MeshPlan]:
+    """A handshake without an answer on a connection that stays; and then its end, with another one that fails."""
+    deaf, closing = world.network.server("silent"), world.network.server("closing")
+    stuck = session(world, "tls", deaf, Exchange("handshake"), fate="stuck", keep=True)
+    leaves = replace(stuck, exchanges=(), keep=False, resumed=True)
+    other = session(world, "tls", closing, Exchange("handshake"), fate="closing")
+    # what the last one leaves is counted last
+    return plan((deaf,), (stuck,)), plan((deaf, closing), (leaves, other), parallel=1)

@@ -4,8 +4,24 @@ from __future__ import annotations
 
 from labs.harness.events import Text
 from labs.tracers.mesh_probe.grading import plans
-from labs.tracers.mesh_probe.grading.ledger import ALERTS, FAILURES, UNDECODABLE
-from labs.tracers.mesh_probe.grading.world import Seen, World, graded
+from labs.tracers.mesh_probe.grading.ledger import (
+    ALERTS,
+    FAILURES,
+    UNDECODABLE,
+    Counts,
+    Series,
+    counts_of,
+    expected,
+    grown,
+)
+from labs.tracers.mesh_probe.grading.world import CURL, Seen, World, graded
+
+HELLO_WITHIN = 5.0  # seconds, of the brief
+EARLY = 3.0  # when it must not have been counted yet
+
+
+def _failures(series: Series) -> bool:
+    return series[0] == FAILURES
 
 
 def shaken(world: World) -> Seen:
@@ -32,6 +48,46 @@ def tls12(world: World) -> None:
             f"{FAILURES} has the failures that the wire shows, one for each handshake",
         ),
         accept=lambda series: series[0] in (FAILURES, UNDECODABLE),
+    )
+    _left_hanging(world)
+
+
+def _left_hanging(world: World) -> None:
+    """It counts after five seconds, not before, and not again when its connection ends."""
+    stays, ends = plans.hanging(world)
+    world.lab.step(
+        "一个 ClientHello 没有回答，连接一直开着",
+        "a ClientHello without an answer, on a connection that stays open",
+        CURL,
+    )
+    tried = Text(
+        "一个没有回答的 ClientHello，连接一直开着", "a ClientHello without an answer, the connection open"
+    )
+    before = counts_of(world.page())
+    truth = world.network.watched(world.mesh(stays))
+    said = world.done_at(stays.sessions[0])
+    world.await_uptime(said + EARLY)
+    early = Seen(stays, truth, grown(before, counts_of(world.page())), Counts())
+    if world.uptime() < said + HELLO_WITHIN:
+        world.judge(
+            early,
+            tried=tried,
+            expected=Text(f"{HELLO_WITHIN:g} 秒之内不算失败", f"no failure within {HELLO_WITHIN:g} s"),
+            accept=_failures,
+        )
+    world.await_uptime(said + HELLO_WITHIN)
+    world.judge(
+        world.settle(stays, truth, expected(stays, truth), before, _failures),
+        tried=tried,
+        expected=Text(f"{HELLO_WITHIN:g} 秒之后算一次失败", f"one failure after {HELLO_WITHIN:g} s"),
+        accept=_failures,
+    )
+    world.lab.step("它的连接结束", "its connection ends", CURL)
+    world.judge(
+        world.run(ends),
+        tried=Text("那个连接结束，另一次握手失败", "that connection ended, and another handshake failed"),
+        expected=Text("每次握手至多计一次", "each handshake is counted once at most"),
+        accept=_failures,
     )
 
 
