@@ -15,7 +15,7 @@ from labs.harness.checks import Failed
 from labs.harness.exposition import parse
 from labs.harness.guest import Received
 from labs.harness.mesh import Exchange, MeshPlan, Server, Session
-from labs.tracers.mesh_probe.grading import calls, clues, ledger, plans
+from labs.tracers.mesh_probe.grading import calls, clues, ledger, plans, tls
 from labs.tracers.mesh_probe.grading.ledger import (
     ALERTS,
     ERRORS,
@@ -244,3 +244,14 @@ def test_the_clue_knows_a_client_for_a_client() -> None:
 def test_a_series_is_named_as_on_the_page() -> None:
     series = (FAILURES, PLACE, "none", "no_server_hello")
     assert ledger.name(series) == f'{FAILURES}{{dst="{PLACE}",version="none",reason="no_server_hello"}}'
+
+
+def test_only_a_surplus_of_alerts_may_be_the_uprobe_s_own() -> None:
+    server = Server(A.address, A.port, "tls", tls="1.3")
+    made = plan(Exchange("handshake", count=3), kind="tls", server=server, fate="distrust")
+    wanted, alert = counted(made), (ALERTS, "bad_certificate")
+
+    def surplus(**counts: int) -> bool:
+        return tls._surplus(Seen(made, made.truth(), Counter({**wanted, alert: counts["n"]}), wanted))
+
+    assert [surplus(n=n) for n in (2, 3, 4)] == [False, False, True]
