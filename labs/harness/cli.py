@@ -197,6 +197,8 @@ def _submit(args: argparse.Namespace) -> int:
         return EXIT_CODES["error"]
     except Refusal as refusal:
         _show_refusal(display, refusal.problem)
+        if where := refusal.problem.get("url"):
+            display.say(f"  {args.url}{where}")
         return (
             EXIT_CODES["error"] if refusal.problem.get("code") == "bad_submission" else EXIT_CODES["internal"]
         )

@@ -1,4 +1,4 @@
-"""How a run ends. The four verdicts are described in docs/reference/verdicts.md."""
+"""How a run ends. The verdicts are described in docs/reference/verdicts.md; `withdrawn` is the site's alone."""
 
 from __future__ import annotations
 

@@ -87,6 +87,21 @@ def test_a_run_can_be_withdrawn_and_the_next_one_sent_at_once(
     expect(page.locator("[data-withdraw]")).to_have_count(0)
 
 
+def test_a_run_that_was_begun_in_another_window_is_joined(visit: Visit) -> None:
+    one, other = (visit("classmate", "en", width=1440) for _ in range(2))
+    one.open(workbench.LAB)
+    other.open(workbench.LAB)
+    one.page.click("[data-submit]")
+    expect(one.page.get_by_role("button", name="Withdraw", exact=True)).to_be_visible()
+    other.page.click("[data-submit]")
+    expect(other.page.locator("[data-problems]")).to_contain_text("A run of this lab is still going on")
+    other.page.get_by_role("button", name="Withdraw", exact=True).click()
+    for visitor in (one, other):
+        expect(visitor.page.locator("[data-state]")).to_contain_text("Withdrawn", timeout=15_000)
+        expect(visitor.page.locator("[data-submit]")).to_have_attribute("aria-disabled", "false")
+    other.errors.clear()  # Chromium notes the 429 itself
+
+
 def sign_out(visitor: Visitor) -> None:
     visitor.open("/")
     visitor.page.click("[data-menu] summary")

@@ -75,6 +75,20 @@ def test_a_row_is_looked_at_when_a_run_is_silent_or_judged_and_not_for_each_even
     assert looks == [False, False, True, False, False, True]
 
 
+def test_a_reader_who_has_more_than_was_kept_of_a_withdrawn_run_gets_its_end(
+    owner: User, client: Client
+) -> None:
+    run = a_run(owner)
+    assert lifecycle.claim(run.pk, 0, "worker")
+    lifecycle.withdraw(run.pk)
+    client.force_login(owner)
+    answer = client.get(f"/runs/{run.pk}/events", headers={"Last-Event-ID": "1-57"})
+    said = b"".join(async_to_sync(_all)(answer)).decode()
+    assert said.count("event: verdict") == said.count("event: end") == 1
+    assert "This run was withdrawn" in said
+    assert client.get(f"/runs/{run.pk}/events", headers={"Last-Event-ID": "1-1"}).status_code == 204
+
+
 def test_while_the_database_is_away_it_says_so(
     owner: User, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -128,7 +128,8 @@ def test_a_run_that_is_withdrawn_is_over_whoever_grades_it(owner: User) -> None:
     run = a_run(owner)
     claim = lifecycle.claim(run.pk, 0, "one")
     assert claim is not None
-    ended = lifecycle.withdraw(run.pk)
+    ended, by_this = lifecycle.withdraw(run.pk)
+    assert by_this
     assert (ended.state, ended.verdict, ended.failures) == ("done", "withdrawn", 0)
     assert not lifecycle.beat(claim, State.GRADING)
     assert lifecycle.finish(claim, result("pass"), []) is None
@@ -140,16 +141,17 @@ def test_a_run_that_is_withdrawn_is_over_whoever_grades_it(owner: User) -> None:
 
 def test_a_run_that_is_withdrawn_in_the_queue_is_never_graded(owner: User) -> None:
     run = a_run(owner)
-    assert lifecycle.withdraw(run.pk).seconds == 0
+    assert lifecycle.withdraw(run.pk)[0].seconds == 0
     assert lifecycle.claim(run.pk, 0, "one") is None
 
 
 def test_what_is_over_cannot_be_withdrawn(owner: User) -> None:
     run = finished(owner, "fail")
-    assert lifecycle.withdraw(run.pk).verdict == "fail"
-    again = lifecycle.withdraw(lifecycle.withdraw(a_run(owner).pk).pk)
-    assert again.verdict == "withdrawn"
-    assert RunLog.objects.filter(run=again).count() == 1
+    over, by_this = lifecycle.withdraw(run.pk)
+    assert (over.verdict, by_this) == ("fail", False)
+    other = a_run(owner)
+    assert [lifecycle.withdraw(other.pk)[1] for _ in range(2)] == [True, False]
+    assert RunLog.objects.filter(run=other).count() == 1
 
 
 def test_an_attempt_fails_once_however_often_it_is_noticed(owner: User) -> None:

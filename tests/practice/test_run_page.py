@@ -60,7 +60,7 @@ def test_its_learner_withdraws_it(owner: User) -> None:
         "withdrawn",
     )
     page = _as(owner).get(live.get_absolute_url(), headers={"accept-language": "en"}).content.decode()
-    assert "You withdrew this run. It does not count." in page
+    assert "This run was withdrawn. It does not count." in page
     assert "data-withdraw" not in page
 
 

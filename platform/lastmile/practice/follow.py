@@ -134,7 +134,7 @@ def _log_of(run: Run) -> tuple[int, list[Event]]:
 
 def _has_all(run: Run, place: Place) -> bool:
     attempt, events = _log_of(run)
-    return place.attempt == attempt and bool(events) and place.seq >= events[-1]["seq"]
+    return place.attempt == attempt and bool(events) and place.seq == events[-1]["seq"]
 
 
 def _position(run: Run) -> int:
@@ -248,7 +248,8 @@ class Follower:
         for part in self._turn_to(attempt):
             yield part
         for event in events:
-            if event["seq"] > self.place.seq:
+            # a worker whose run was withdrawn goes on for a moment: the reader may have more than was kept
+            if event["seq"] > self.place.seq or (event["type"] == "verdict" and not self.judged):
                 yield self._sent(event)
         end = {"state": self.run.state, "verdict": self.run.verdict, "url": self.run.get_absolute_url()}
         yield message("end", end)

@@ -45,8 +45,8 @@ GIVEN_UP = Text(
 
 
 WITHDRAWN = Text(
-    zh="你撤回了这次评测，它不计入成绩。",
-    en="You withdrew this run. It does not count.",
+    zh="这次评测已撤回，不计入成绩。",
+    en="This run was withdrawn. It does not count.",
 )
 
 
@@ -119,22 +119,29 @@ def finish(claim: Claim, result: Result, events: list[Event]) -> Run | None:
     return run
 
 
-@transaction.atomic
-def withdraw(run_id: UUID) -> Run:
-    """End a run that its learner does not want any more; one that has its verdict keeps it. Raises Run.DoesNotExist.
+def withdraw(run_id: UUID) -> tuple[Run, bool]:
+    """End a run that its learner does not want any more. False: it was over, and keeps its verdict.
 
-    What is known of the attempt so far becomes its log.
+    What is known of the attempt so far becomes its log. Raises Run.DoesNotExist.
     """
+    known = Run.objects.get(pk=run_id)
+    if known.is_done:
+        return known, False
+    events = streams.so_far(run_id, known.attempt)  # before the row is locked: Redis may be slow
+    return _withdraw(run_id, known.attempt, events)
+
+
+@transaction.atomic
+def _withdraw(run_id: UUID, attempt: int, events: list[Event]) -> tuple[Run, bool]:
     run = Run.objects.select_for_update().get(pk=run_id)
     if run.is_done:
-        return run
-    spent = (
-        (timezone.now() - run.claimed_at).total_seconds() if run.state in WORKING and run.claimed_at else 0.0
-    )
-    _store(
-        run, Result(Outcome.WITHDRAWN, seconds=spent, reason=WITHDRAWN), streams.so_far(run.pk, run.attempt)
-    )
-    return run
+        return run, False
+    spent = 0.0
+    if run.state in WORKING and run.claimed_at:
+        spent = max(0.0, (timezone.now() - run.claimed_at).total_seconds())
+    result = Result(Outcome.WITHDRAWN, seconds=spent, reason=WITHDRAWN)
+    _store(run, result, events if run.attempt == attempt else [])
+    return run, True
 
 
 def _fail(run: Run, result: Result, events: list[Event]) -> Run:

@@ -81,10 +81,11 @@ def withdraw(user: User, run_id: UUID) -> Run:
     """End a run of theirs that they do not want any more; one that is over stays as it is. Raises Http404."""
     if not Run.objects.filter(pk=run_id, user=user).exists():
         raise Http404(str(run_id))
-    ended = lifecycle.withdraw(run_id)
-    streams.let_go(ended.pk, ended.attempt)
-    streams.tell_of(ended)
-    return ended
+    run, ended = lifecycle.withdraw(run_id)
+    if ended:
+        streams.let_go(run.pk, run.attempt)
+        streams.tell_of(run)
+    return run
 
 
 def check_key(key: str) -> str:
@@ -122,7 +123,7 @@ def _check_limits(user: User, lab: Lab) -> None:
     live = Run.objects.of_lab(user, lab.slug).live().first()
     if live is not None:
         text = Text(
-            zh="这个实验还有一次评测在进行，等它结束，或者撤回它，再提交。你的草稿还在。",
+            zh="这个实验还有一次评测在进行，等它结束，或先撤回它，再重新提交。你的草稿还在。",
             en="A run of this lab is still going on. Wait for its end or withdraw it, then submit again; your draft is "
             "safe.",
         )

@@ -13,6 +13,8 @@ from uuid import UUID
 
 import redis
 from django.conf import settings
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from labs.harness.events import Event
 from lastmile.practice.models import Run
@@ -33,7 +35,9 @@ def run_key(run_id: UUID | str, attempt: int) -> str:
 @lru_cache(maxsize=1)
 def client() -> redis.Redis:
     """This process's client. It gives up quickly: callers go on without Redis."""
-    return redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=5)
+    return redis.Redis.from_url(
+        settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=5, retry=Retry(NoBackoff(), 1)
+    )
 
 
 def clean(value: Any) -> Any:

@@ -175,6 +175,7 @@ class Attempt:
     def _settle(self, result: Result) -> str:
         claim = self.claim
         if self.fenced:
+            streams.let_go(claim.run_id, claim.attempt)
             return "overtaken"
         if stopping.is_set() and self.cancel.is_set():
             patiently(lambda: lifecycle.release(claim))
@@ -184,6 +185,7 @@ class Attempt:
             log.warning(
                 "run %s: the verdict of attempt %s came late and was dropped", claim.run_id, claim.attempt
             )
+            streams.let_go(claim.run_id, claim.attempt)
             return "overtaken"
         if run.is_done and self._forward(settled=True):
             streams.let_go(claim.run_id, claim.attempt)

@@ -115,22 +115,31 @@ function refused(error) {
   const text = t("submitFailed", { why: error.text.replace(/[.。]$/, "") });
   stateBox.replaceChildren(state("failed", error.text), ...signInAgain(error));
   announce(text);
+  if (error.code === "run_going_on") join({ id: error.run, state: "queued", url: error.url });
   session.drawProblems(error.problems.length ? error.problems : [{ text }]);
-  if (error.code === "run_going_on" && data.run && data.run.state !== "done") busy(true);
+}
+
+/** Goes on with a run that was begun elsewhere: in another window, or from a terminal. */
+function join(run) {
+  busy(true);
+  session.follow({ ...run, events_url: data.urls.events.replace("RUN", run.id) });
+  withdrawButton.hidden = false;
 }
 
 button.addEventListener("click", () => submit());
 withdrawButton.addEventListener("click", async () => {
+  const meant = session.run;
   button.focus();
   withdrawButton.hidden = true;
   try {
-    const run = await withdraw(data.urls, session.run);
+    const run = await withdraw(data.urls, meant);
+    if (session.run !== meant) return; // it was over, and another one has begun
     session.follow(run);
     announce(t(run.verdict));
     refreshHistory();
   } catch (error) {
     if (!error.text) throw error;
-    withdrawButton.hidden = false;
+    withdrawButton.hidden = button.getAttribute("aria-disabled") !== "true";
     stateBox.replaceChildren(state("failed", error.text), ...signInAgain(error));
     announce(error.text);
   }

@@ -137,7 +137,7 @@ export class Session {
   on_verdict(event) {
     clearInterval(this.ticking);
     this.last = event;
-    this.count?.(event.passed, event.total);
+    if (event.total) this.count?.(event.passed, event.total);
     if (this.verdict) this.drawVerdict(event);
     const words = [t(event.verdict), event.total ? t("checksOf", event) : "", say(event.reason)].filter(Boolean).join(" · ");
     if (!this.quiet) announce(words);

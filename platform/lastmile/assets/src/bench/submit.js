@@ -32,6 +32,7 @@ export async function send(url, body) {
       text: said.text ?? (answer.status === 413 ? t("tooBig") : t("status", { n: answer.status })),
       problems: said.problems ?? [],
       url: said.url,
+      run: said.run,
       code: said.code,
     });
   }
