@@ -57,6 +57,7 @@ def run(request: AuthedRequest, run_id: UUID) -> HttpResponse:
         "previous": pages.run_row(previous, number - 1) if previous else None,
         "timeline": [row for event in events if event["type"] == "timeline" for row in event["entries"]],
         "log": [_log_row(event) for event in events if event["type"] in ("log", "step")],
+        "log_gone": shown.is_done and not events,
         "proof": proof_of(lab) if lab else None,
         "command": f"lastmile grade {shown.lab} . --seed {shown.seed}",
         "page_data": pages.page_data(lab, request.user, shown, passed) if lab else pages.gone_data(shown),
