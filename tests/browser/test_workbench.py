@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.browser import workbench
 from tests.browser.visiting import Visit, Visitor
@@ -100,6 +100,31 @@ def test_a_run_that_was_begun_in_another_window_is_joined(visit: Visit) -> None:
         expect(visitor.page.locator("[data-state]")).to_contain_text("Withdrawn", timeout=15_000)
         expect(visitor.page.locator("[data-submit]")).to_have_attribute("aria-disabled", "false")
     other.errors.clear()  # Chromium notes the 429 itself
+
+
+def test_an_older_run_that_is_read_late_does_not_free_the_button(visit: Visit) -> None:
+    learner = visit("classmate", "en", width=1440)
+    page = learner.page
+    learner.open(workbench.LAB)
+    page.click("[data-submit]")
+    page.get_by_role("button", name="Withdraw", exact=True).click()
+    expect(page.locator("[data-verdict] .word")).to_have_text("Withdrawn")
+
+    held: list[Route] = []
+    page.route("**/events", lambda route: held.append(route))
+    page.route("**/submit", lambda route: held.append(route))
+    with page.expect_request("**/events"):
+        page.reload()
+    with page.expect_request("**/submit"):
+        page.click("[data-submit]")
+    events, submit = held
+    events.continue_()
+    expect(page.locator("[data-verdict] .word")).to_have_text("Withdrawn")
+    expect(page.locator("[data-submit]")).to_have_attribute("aria-disabled", "true")
+    page.unroute("**/events")
+    submit.continue_()
+    page.get_by_role("button", name="Withdraw", exact=True).click()
+    expect(page.locator("[data-submit]")).to_have_attribute("aria-disabled", "false")
 
 
 def sign_out(visitor: Visitor) -> None:

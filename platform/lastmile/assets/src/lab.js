@@ -59,6 +59,7 @@ const session = new Session({
     editor.open(item.file, item.line);
   },
   onEnd: (event, quiet) => {
+    if (sending) return; // it is an older run that ended
     busy(false);
     if (quiet) return;
     if (event.verdict === "pass" && !$("#tab-debrief")) $("[data-verdict] .actions")?.prepend(debriefLink());
@@ -71,6 +72,8 @@ function debriefLink() {
   const open = () => setTimeout(() => location.reload());
   return el("a", { class: "button button-small", href: "#debrief", onclick: open }, t("debrief"));
 }
+
+let sending = false;
 
 function busy(on) {
   button.setAttribute("aria-disabled", on);
@@ -91,6 +94,7 @@ async function refreshHistory() {
 async function submit(archive = null) {
   if (button.getAttribute("aria-disabled") === "true") return;
   const pressedAt = performance.now();
+  sending = true;
   busy(true);
   stateBox.replaceChildren(state("running", t("sending")));
   left("tab-checks");
@@ -107,6 +111,8 @@ async function submit(archive = null) {
   } catch (error) {
     if (!error.text) throw error;
     refused(error);
+  } finally {
+    sending = false;
   }
 }
 
