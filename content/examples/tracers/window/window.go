@@ -7,8 +7,8 @@ import "time"
 const (
 	Length         = 30 * time.Second
 	Errors         = 5  // responses of 5xx
-	ResetsASecond  = 10 // RST_STREAM above this, on one stream
-	StreamsToAlert = 3
+	StreamsToAlert = 3  // that were reset
+	ResetsASecond  = 10 // or RST_STREAM above this, on one stream
 )
 
 // region window
@@ -69,7 +69,7 @@ func (w *Window) each(now time.Time, take func(key string, count int)) {
 // Export says whether the 5xx are worth an export.
 func Export(errors *Window, now time.Time) bool { return errors.Sum(now) >= Errors }
 
-// Alert says whether the webhook is to be called.
+// Alert says whether the webhook is to be called: many streams were reset, or one of them again and again.
 func Alert(resets *Window, now time.Time) bool {
-	return resets.Above(ResetsASecond, now) >= StreamsToAlert
+	return resets.Above(0, now) >= StreamsToAlert || resets.Above(ResetsASecond, now) > 0
 }

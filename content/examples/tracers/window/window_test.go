@@ -42,9 +42,9 @@ func TestAlert(t *testing.T) {
 		streams, resets int
 		want            bool
 	}{
-		{3, 11, true},
-		{3, 10, false}, // above ten, not ten
-		{2, 100, false},
+		{3, 1, true},
+		{2, 10, false}, // above ten, not ten
+		{1, 11, true},
 	} {
 		t.Run(fmt.Sprint(test.streams, test.resets), func(t *testing.T) {
 			var resets Window
