@@ -69,7 +69,8 @@ func (w *Window) each(now time.Time, take func(key string, count int)) {
 // Export says whether the 5xx are worth an export.
 func Export(errors *Window, now time.Time) bool { return errors.Sum(now) >= Errors }
 
-// Alert says whether the webhook is to be called: many streams were reset, or one of them again and again.
-func Alert(resets *Window, now time.Time) bool {
-	return resets.Above(0, now) >= StreamsToAlert || resets.Above(ResetsASecond, now) > 0
-}
+// Alert says whether so many streams were reset that the webhook is to be called.
+func Alert(resets *Window, now time.Time) bool { return resets.Above(0, now) >= StreamsToAlert }
+
+// Flood says whether one stream was reset again and again, which is another call.
+func Flood(resets *Window, now time.Time) bool { return resets.Above(ResetsASecond, now) > 0 }

@@ -40,11 +40,11 @@ func TestAlert(t *testing.T) {
 	at := time.Unix(1_000_000, 0)
 	for _, test := range []struct {
 		streams, resets int
-		want            bool
+		alert, flood    bool
 	}{
-		{3, 1, true},
-		{2, 10, false}, // above ten, not ten
-		{1, 11, true},
+		{3, 1, true, false},
+		{2, 10, false, false}, // above ten, not ten
+		{1, 11, false, true},
 	} {
 		t.Run(fmt.Sprint(test.streams, test.resets), func(t *testing.T) {
 			var resets Window
@@ -53,8 +53,8 @@ func TestAlert(t *testing.T) {
 					resets.Add(fmt.Sprint(stream), at)
 				}
 			}
-			if got := Alert(&resets, at); got != test.want {
-				t.Errorf("got %v, want %v", got, test.want)
+			if alert, flood := Alert(&resets, at), Flood(&resets, at); alert != test.alert || flood != test.flood {
+				t.Errorf("alert %v, flood %v", alert, flood)
 			}
 			if Alert(&resets, at.Add(Length)) {
 				t.Error("still told when the window has passed")

@@ -157,8 +157,10 @@ func (p *probe) tls(c *connection) (takers [2]func([]byte)) {
 
 // end is called once both sides have said goodbye, or one has left.
 func (p *probe) end(c *connection) {
+	again := c.ended
 	c.ended = true
-	if !c.hello.IsZero() {
+	if !again && !c.hello.IsZero() {
+		c.failed = true
 		p.metrics.failures.WithLabelValues(c.dst, "none", "no_server_hello").Inc()
 	}
 }
