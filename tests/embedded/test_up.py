@@ -21,10 +21,11 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.system
 
 
-def eventually(ask: Callable[[], bool], seconds: float = 30.0) -> None:
+def eventually(ask: Callable[[], bool], seconds: float = 30.0, told: Callable[[], object] = str) -> None:
+    """`told` says more when it does not come true."""
     deadline = time.monotonic() + seconds
     while not ask():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
+        assert time.monotonic() < deadline, f"not within {seconds} s\n{told()}"
         time.sleep(0.05)
 
 
@@ -73,6 +74,12 @@ class Up:
                 continue
         return found
 
+    def report(self) -> str:
+        """What is left, and the last that its logs say."""
+        logs = sorted((self.home / "state" / "logs").glob("*.log"))
+        tails = [f"== {log.name}\n{log.read_text(errors='replace')[-1500:]}" for log in logs]
+        return "\n".join([*self.left(), *tails])
+
     def mounts(self) -> list[str]:
         return [line for line in Path("/proc/mounts").read_text().splitlines() if str(self.home) in line]
 
@@ -100,7 +107,7 @@ def up(home: Path, port: int) -> Iterator[Up]:
     if started.process.poll() is None:
         started.process.kill()
     started.wait_ended()
-    eventually(lambda: not started.left())
+    eventually(lambda: not started.left(), told=started.report)
 
 
 def _get(port: int, path: str) -> bytes:
