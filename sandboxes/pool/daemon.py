@@ -8,7 +8,10 @@ import logging
 import os
 import select
 import socket
+import sys
 import threading
+import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -23,6 +26,9 @@ from sandboxes.pool.stock import ProviderOf, Stock
 
 log = logging.getLogger("lastmile.pool")
 _SWEEP_SECONDS = 30.0
+_LOOK_MS = 1000
+# how long a connection may take to end when the daemon does, before it is told of, and at most
+_END_SECONDS, _LONGEST_END_SECONDS = 5.0, 30.0
 
 
 def _gone(connection: socket.socket) -> bool:
@@ -35,6 +41,12 @@ def _gone(connection: socket.socket) -> bool:
         return not connection.recv(1, socket.MSG_PEEK)
     except OSError:
         return True
+
+
+def _stack(thread: threading.Thread) -> str:
+    """Where it is now."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    return "".join(traceback.format_stack(frame)) if frame else ""
 
 
 class AlreadyServed(Exception):
@@ -121,7 +133,8 @@ class Daemon:
         poll.register(listener, select.POLLIN)
         poll.register(self._wake, select.POLLIN)
         while not self._stopping.is_set():
-            poll.poll()
+            # a signal that another thread was given wakes nobody here, and its handler runs in this thread alone
+            poll.poll(_LOOK_MS)
             try:
                 connection, _ = listener.accept()
             except BlockingIOError:
@@ -144,8 +157,13 @@ class Daemon:
         for connection in connections:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        for thread in threads:
-            thread.join(30)
+        begun = time.monotonic()
+        for patience in (_END_SECONDS, _LONGEST_END_SECONDS):
+            for thread in threads:
+                thread.join(max(0.0, begun + patience - time.monotonic()))
+            threads = [thread for thread in threads if thread.is_alive()]
+            for thread in threads:
+                log.warning("a connection goes on after %.0f s:\n%s", patience, _stack(thread))
         self.stock.close()
 
     def _serve_one(self, connection: socket.socket) -> None:

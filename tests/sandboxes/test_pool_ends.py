@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from sandboxes.interface import Handle, RunDelay, Spec, StartFailed
-from sandboxes.pool import client, messages
+from sandboxes.pool import client, daemon, messages
 from tests.sandboxes.fakes import Fake, Providers
 from tests.sandboxes.machine import await_true
 from tests.sandboxes.pooling import Pool, clients, fake_spec, status
@@ -83,3 +85,24 @@ def test_without_a_daemon_one_is_started_here(own_run: Path, monkeypatch: pytest
     with client.lease(fake_spec()) as handle:
         assert fake.live == {handle.id}
     assert not fake.live
+
+
+def test_a_connection_that_does_not_end_is_told_with_where_it_is(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(daemon, "_END_SECONDS", 0.05)
+    go, stuck = threading.Event(), threading.Event()
+
+    def answer(*_: object) -> None:
+        stuck.set()
+        go.wait(20)
+
+    monkeypatch.setattr(pool.daemon, "_answer", answer)
+    with socket.socket(socket.AF_UNIX) as asking:
+        asking.connect(str(messages.socket_path()))
+        asking.sendall(b'{"status": true}\n')
+        assert stuck.wait(5)
+        pool.daemon.stop()
+        await_true(lambda: "a connection goes on" in caplog.text, 5, "it is told")
+    assert "go.wait(20)" in caplog.text
+    go.set()
