@@ -16,7 +16,7 @@ from labs.harness.events import Text
 from labs.harness.manifest import Lab
 from lastmile.accounts.models import User
 from lastmile.api.auth import bearer
-from lastmile.practice import catalog, forms, pages, receiving
+from lastmile.practice import catalog, forms, pages, receiving, withdrawing
 from lastmile.practice.models import Run, Source
 from lastmile.practice.views_lab import received
 from lastmile.problems import Trouble
@@ -101,7 +101,7 @@ def run(request: HttpRequest, user: User, run_id: UUID) -> HttpResponse:
 @require_POST
 def withdraw(request: HttpRequest, user: User, run_id: UUID) -> HttpResponse:
     """End a run of one's own; one that is over already stays as it is."""
-    return JsonResponse(_run(receiving.withdraw(user, run_id)))
+    return JsonResponse(_run(withdrawing.withdraw(user, run_id)))
 
 
 def _run(shown: Run) -> dict[str, Any]:

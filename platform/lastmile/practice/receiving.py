@@ -1,4 +1,4 @@
-"""Taking a submission in: checked, stored with its run in one transaction, then sent to the queue. And back."""
+"""Taking a submission in: checked, stored with its run in one transaction, then sent to the queue."""
 
 from __future__ import annotations
 
@@ -6,18 +6,16 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models.functions import Now
-from django.http import Http404
 
 from labs.harness import archive, submission
 from labs.harness.events import Text
 from labs.harness.manifest import Lab
 from lastmile.accounts.models import User
-from lastmile.practice import environment, lifecycle, outbox, streams
+from lastmile.practice import environment, outbox, streams
 from lastmile.practice.models import Run, Source, Submission, SubmissionFile
 from lastmile.problems import Trouble
 
@@ -75,17 +73,6 @@ def receive(user: User, lab: Lab, given: submission.Submission, key: str, source
         run = _store(user, lab, given, key, source)
         transaction.on_commit(lambda: _announce(run))
     return Receipt(run, fresh=True)
-
-
-def withdraw(user: User, run_id: UUID) -> Run:
-    """End a run of theirs that they do not want any more; one that is over stays as it is. Raises Http404."""
-    if not Run.objects.filter(pk=run_id, user=user).exists():
-        raise Http404(str(run_id))
-    run, ended = lifecycle.withdraw(run_id)
-    if ended:
-        streams.let_go(run.pk, run.attempt)
-        streams.tell_of(run)
-    return run
 
 
 def check_key(key: str) -> str:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -18,42 +15,13 @@ from labs.harness.manifest import Lab
 from lastmile.accounts.models import User
 from lastmile.http import AuthedRequest, HttpRequest
 from lastmile.practice import catalog, drafts, forms, pages, receiving, texts
+from lastmile.practice.answers import answers_json
 from lastmile.practice.environment import of_lab
 from lastmile.practice.models import HintUse, Outcome, Run, Source
 from lastmile.practice.proof import proof_of
 from lastmile.problems import Trouble, pick
 
 HISTORY = 40  # runs that the lab page lists
-ANOTHER = Text(
-    zh="这个浏览器现在登录的是另一个账号，所以没有处理。换回原来的账号即可继续；文字还在这个页面里。",
-    en="Another account is signed in in this browser now, so nothing was done. Sign in to the one before to go on; "
-    "your text is still on this page.",
-)
-View = Callable[..., HttpResponse]
-SIGN_IN = Text(
-    zh="登录已过期，请重新登录。文字还在这个页面里。",
-    en="You are signed out. Sign in again; your text stays on this page.",
-)
-
-
-def answers_json(view: View) -> View:
-    """Somebody signed out gets 401 rather than a page, and Trouble becomes its JSON.
-
-    `X-Reader`, where it is sent, is whose page it comes from; another's gets 403.
-    """
-
-    @wraps(view)
-    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        try:
-            if not isinstance(request.user, User):
-                raise Trouble("signed_out", SIGN_IN, 401, extra={"url": reverse("sign-in")})
-            if request.headers.get("X-Reader", str(request.user.pk)) != str(request.user.pk):
-                raise Trouble("another_reader", ANOTHER, 403, extra={"url": reverse("sign-in")})
-            return view(request, *args, **kwargs)
-        except Trouble as trouble:
-            return trouble.response()
-
-    return wrapped
 
 
 @never_cache

@@ -16,10 +16,10 @@ from django.views.decorators.http import require_GET, require_POST
 from labs.harness.events import Event
 from lastmile.accounts.models import User
 from lastmile.http import AuthedRequest
-from lastmile.practice import catalog, pages, receiving, texts
+from lastmile.practice import catalog, pages, texts, withdrawing
+from lastmile.practice.answers import answers_json
 from lastmile.practice.models import CheckResult, Outcome, Run, RunLog
 from lastmile.practice.proof import proof_of
-from lastmile.practice.views_lab import answers_json
 from lastmile.problems import pick
 
 
@@ -129,7 +129,7 @@ def _failure(check: CheckResult) -> dict[str, str] | None:
 @require_POST
 def withdraw(request: AuthedRequest, run_id: UUID) -> HttpResponse:
     """End a run of one's own. Answers with the run, which has another verdict when it was over already."""
-    return JsonResponse(pages.run_ref(receiving.withdraw(request.user, run_id)))
+    return JsonResponse(pages.run_ref(withdrawing.withdraw(request.user, run_id)))
 
 
 @login_required

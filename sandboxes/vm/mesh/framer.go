@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -33,22 +32,21 @@ func (m *mesh) beginFramer(ctx context.Context, p sessionPlan) (*session, error)
 		do: func(ctx context.Context, e exchangePlan) (string, error) {
 			stream := next
 			next += 2
-			if e.Ask == "reset" {
-				return m.resetOften(ctx, conn, framer, stream, p, e)
+			if deadline, ok := ctx.Deadline(); ok {
+				_ = conn.SetDeadline(deadline)
 			}
-			return m.askMade(ctx, conn, framer, stream, p, e)
+			if e.Ask == "reset" {
+				return m.resetOften(ctx, framer, stream, p, e)
+			}
+			return m.askMade(framer, stream, p, e)
 		},
 	}, nil
 }
 
 func (m *mesh) resetOften(
-	ctx context.Context, conn net.Conn, framer *http2.Framer, stream uint32, p sessionPlan, e exchangePlan,
+	ctx context.Context, framer *http2.Framer, stream uint32, p sessionPlan, e exchangePlan,
 ) (string, error) {
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(deadline)
-	}
-	token, _ := m.orders.add(exchangePlan{Ask: "cancel", Status: 200, Count: 1})
-	if err := writeRequest(framer, stream, p.Server.String(), "/api/"+token); err != nil {
+	if err := m.sendRequest(framer, stream, p, exchangePlan{Ask: "cancel", Status: 200, Count: 1}); err != nil {
 		return "", err
 	}
 	status := ""
@@ -78,6 +76,12 @@ func (m *mesh) resetOften(
 		return ok && answer.IsAck() && answer.Data == ping
 	})
 	return fmt.Sprintf("%s reset %d times", status, e.Count), err
+}
+
+// sendRequest asks for an answer by frames.
+func (m *mesh) sendRequest(framer *http2.Framer, stream uint32, p sessionPlan, e exchangePlan) error {
+	token, _ := m.orders.add(e)
+	return writeRequest(framer, stream, p.Server.String(), "/api/"+token)
 }
 
 func writeRequest(framer *http2.Framer, stream uint32, host, path string) error {

@@ -2,13 +2,11 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"strconv"
-	"strings"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
@@ -42,8 +40,7 @@ func (m *mesh) made(conn net.Conn) {
 		if !ok {
 			return false
 		}
-		path := request.PseudoValue("path")
-		want := m.orders.take(path[strings.LastIndexByte(path, '/')+1:])
+		want := m.orders.take(request.PseudoValue("path"))
 		if want == nil {
 			return true
 		}
@@ -73,14 +70,8 @@ func answerMade(framer *http2.Framer, stream uint32, e exchangePlan, block []byt
 }
 
 // askMade has a server of hand-made frames answer as it says.
-func (m *mesh) askMade(
-	ctx context.Context, conn net.Conn, framer *http2.Framer, stream uint32, p sessionPlan, e exchangePlan,
-) (string, error) {
-	if deadline, ok := ctx.Deadline(); ok {
-		_ = conn.SetDeadline(deadline)
-	}
-	token, _ := m.orders.add(e)
-	if err := writeRequest(framer, stream, p.Server.String(), "/api/"+token); err != nil {
+func (m *mesh) askMade(framer *http2.Framer, stream uint32, p sessionPlan, e exchangePlan) (string, error) {
+	if err := m.sendRequest(framer, stream, p, e); err != nil {
 		return "", err
 	}
 	if e.Ask == "broken" {

@@ -36,8 +36,9 @@ func (o orders) add(e exchangePlan) (string, *wanted) {
 	return token, want
 }
 
-// take gives each answer once.
-func (o orders) take(token string) *wanted {
+// take gives each answer once. A path may lead to the token.
+func (o orders) take(path string) *wanted {
+	token := path[strings.LastIndexByte(path, '/')+1:]
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
 	want := o.known[token]
@@ -47,7 +48,7 @@ func (o orders) take(token string) *wanted {
 
 // ServeHTTP answers as the order with the token in the path says.
 func (o orders) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	want := o.take(r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:])
+	want := o.take(r.URL.Path)
 	if want == nil {
 		http.Error(w, "nobody asked for this", http.StatusTeapot)
 		return
