@@ -33,6 +33,7 @@ class Habits:
 
     `counts_late`: until an event is on the page. `calls_late`: from a condition to the call. `sent_late`: from the
     call's answer to its count. `begins_at`: its windows do not slide but begin anew, at this time and each window on.
+    `begins_with_first`: each server's window begins with its first event, and anew with the first one after its end.
     `each_reset`: it calls again for each reset beyond the third. `queue`: calls that may wait.
     """
 
@@ -40,6 +41,7 @@ class Habits:
     calls_late: float = 0.0
     sent_late: float = 0.0
     begins_at: float | None = None
+    begins_with_first: bool = False
     each_reset: bool = False
     queue: int = 16
 
@@ -133,6 +135,15 @@ class Machine:
         begins_at = self.habits.begins_at
         return now - WINDOW if begins_at is None else now - (now - begins_at) % WINDOW
 
+    def _window_of(self, place: str) -> float:
+        """The same, now, for the 5xx of a server."""
+        if not self.habits.begins_with_first:
+            return self._window(self.clock)
+        begins = -float("inf")
+        for at in sorted(e.at for e in self.events if e.series[:2] == (RESPONSES, place)):
+            begins = at if at >= begins + WINDOW else begins
+        return begins if self.clock < begins + WINDOW else self.clock
+
     def _reset(self, event: Event) -> None:
         self.events.append(event)
         place = event.series[1]
@@ -176,7 +187,7 @@ class Machine:
         errors = Counter(
             (e.series[1], e.series[2])
             for e in seen
-            if e.series[0] == RESPONSES and e.series[2] >= "500" and e.at > self._window(self.clock)
+            if e.series[0] == RESPONSES and e.series[2] >= "500" and e.at >= self._window_of(e.series[1])
         )
         sums: Counter[str] = Counter()
         for (place, _), n in errors.items():

@@ -59,6 +59,10 @@ def test_windows_that_begin_anew_are_caught_wherever_they_begin(
     assert "Windows that begin anew" in fails("slides", world)
 
 
+def test_windows_that_begin_with_the_first_event_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "whenever they begin" in fails("slides", simulate(monkeypatch, begins_with_first=True))
+
+
 def test_a_call_that_comes_too_late_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     for check in ("webhook", "rate"):
         assert "after 5." in fails(check, simulate(monkeypatch, calls_late=5.5))

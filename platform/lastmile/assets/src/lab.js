@@ -140,7 +140,7 @@ withdrawButton.addEventListener("click", async () => {
   try {
     const run = await withdraw(data.urls, meant);
     if (session.run !== meant) return; // it was over, and another one has begun
-    session.follow(run);
+    if (!session.last) session.follow(run); // unless the run's own stream was quicker
     announce(t(run.verdict));
     refreshHistory();
   } catch (error) {

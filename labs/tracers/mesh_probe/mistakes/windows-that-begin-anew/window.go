@@ -5,43 +5,27 @@ import (
 	"time"
 )
 
-const slotsASecond = 4
-
-// window counts the events of its length, in slots of a quarter of a second that are used again and again.
-type window struct{ slots []slot }
-
-type slot struct {
-	number int64 // since the epoch
+// window counts the events since the first one, until its length is over.
+type window struct {
+	length time.Duration
+	begun  time.Time
 	count  int
 }
 
-func newWindow(length time.Duration) *window {
-	return &window{make([]slot, int(length/time.Second)*slotsASecond)}
-}
+func newWindow(length time.Duration) *window { return &window{length: length} }
 
-func number(at time.Time) int64 { return at.UnixMilli() * slotsASecond / 1000 }
-
-// add counts an event at its own time. It may come late, by less than the window's length.
 func (w *window) add(at time.Time) {
-	n := number(at)
-	s := &w.slots[n%int64(len(w.slots))]
-	if s.number > n {
-		return
+	if at.Sub(w.begun) >= w.length {
+		w.begun, w.count = at, 0
 	}
-	if s.number < n {
-		*s = slot{number: n}
-	}
-	s.count++
+	w.count++
 }
 
 func (w *window) sum(now time.Time) int {
-	sum, n := 0, number(now)
-	for _, s := range w.slots {
-		if s.number/int64(len(w.slots)) == n/int64(len(w.slots)) {
-			sum += s.count
-		}
+	if now.Sub(w.begun) >= w.length {
+		return 0
 	}
-	return sum
+	return w.count
 }
 
 const (
