@@ -64,6 +64,16 @@ def _have_spares(**_: Any) -> None:
     spares.ask_for(catalog.everything())
 
 
+_leaving = threading.Event()
+
+
+@signals.worker_ready.connect
+def _be_known(sender: Any, **_: Any) -> None:
+    from lastmile.practice import presence
+
+    presence.keep_saying(sender.app.amqp.queues.consume_from, _leaving)
+
+
 @signals.worker_shutting_down.connect
 def _shutting_down(**_: Any) -> None:
     """In a signal handler, where taking a lock may wait for the very code that was interrupted: only write."""
@@ -75,4 +85,5 @@ def _give_back() -> None:
     from lastmile.practice import work
 
     os.read(_told_to_stop, 1)
+    _leaving.set()
     work.stop_all()

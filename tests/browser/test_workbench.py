@@ -108,7 +108,7 @@ def test_an_older_run_that_is_read_late_does_not_free_the_button(visit: Visit) -
     learner.open(workbench.LAB)
     page.click("[data-submit]")
     page.get_by_role("button", name="Withdraw", exact=True).click()
-    expect(page.locator("[data-verdict] .word")).to_have_text("Withdrawn")
+    expect(page.locator("[data-submit]")).to_have_attribute("aria-disabled", "false")
 
     held: list[Route] = []
     page.route("**/events", lambda route: held.append(route))
@@ -212,19 +212,22 @@ def test_a_refused_upload_says_what_is_wrong(visit: Visit) -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "full", "queue", "warm"),
+    ("language", "away", "full", "queue", "warm"),
     [
-        ("zh", "沙箱都在使用中", "前面有 3 份在排队", "沙箱已就绪"),
-        ("en", "All sandboxes are in use", "Busy: 3 in the queue", "A sandbox is ready"),
+        ("zh", "评测程序没有启动", "沙箱都在使用中", "前面有 3 份在排队", "沙箱已就绪"),
+        ("en", "No grader is up", "All sandboxes are in use", "Busy: 3 in the queue", "A sandbox is ready"),
     ],
 )
 def test_it_says_what_a_run_would_find_and_looks_again(
-    visit: Visit, language: str, full: str, queue: str, warm: str
+    visit: Visit, language: str, away: str, full: str, queue: str, warm: str
 ) -> None:
     learner = visit("learner", language, width=1440)
-    page, said = learner.page, {"state": "busy", "queued": 0}
+    page, said = learner.page, {"state": "away", "queued": 0}
     page.route("**/environment", lambda route: route.fulfill(json=said))
     learner.open(workbench.LAB)
+    expect(page.locator("[data-environment]")).to_contain_text(away)
+    said["state"] = "busy"
+    page.reload()
     expect(page.locator("[data-environment]")).to_contain_text(full)
     said["queued"] = 3
     expect(page.locator("[data-environment]")).to_contain_text(queue, timeout=10_000)

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from lastmile.accounts.models import User
-from lastmile.practice import lifecycle
+from lastmile.practice import lifecycle, presence
 from lastmile.practice.models import Run
 
 sys.path.append(str(Path(__file__).parents[1] / "practice" / "fakes"))
@@ -54,6 +54,21 @@ def test_it_works(instructor: User, owner: User, classmate: User) -> None:
     assert _cell(context, "Classmate")["state"] == "queued"
     assert [row["id"] for row in context["live"]] == [str(live.pk)]
     assert (context["capacity"]["queued"], context["capacity"]["pool"]) == (1, False)
+
+
+def test_it_names_queues_that_no_worker_serves(
+    instructor: User, owner: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = a_run(owner)
+    monkeypatch.setattr(presence, "unserved", lambda queues: list(queues))
+    page = Client()
+    page.force_login(instructor)
+    assert (
+        f"no worker serves {run.queue}" in page.get(URL, headers={"Accept-Language": "en"}).content.decode()
+    )
+    assert (
+        f"没有 worker 处理 {run.queue}" in page.get(URL, headers={"Accept-Language": "zh"}).content.decode()
+    )
 
 
 def test_who_fails_the_same_check_three_times_is_stuck(instructor: User, owner: User) -> None:

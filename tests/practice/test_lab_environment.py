@@ -11,7 +11,7 @@ from made import a_run
 from pytest_django import Settings
 
 from lastmile.accounts.models import User
-from lastmile.practice import catalog, environment
+from lastmile.practice import catalog, environment, presence
 from lastmile.practice.models import Run
 from sandboxes.interface import Spec, Unavailable
 
@@ -41,6 +41,12 @@ def pool(monkeypatch: pytest.MonkeyPatch, fake_labs: Path) -> dict[str, int]:
     return status
 
 
+@pytest.fixture(autouse=True)
+def workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every queue is served."""
+    monkeypatch.setattr(presence, "unserved", lambda queues: [])
+
+
 def ask(client: Client, user: User) -> dict[str, object]:
     client.force_login(user)
     answer = client.get(URL)
@@ -52,6 +58,14 @@ def ask(client: Client, user: User) -> dict[str, object]:
 def test_it_works(client: Client, owner: User, pool: dict[str, int]) -> None:
     pool["warm"] = 1
     assert ask(client, owner) == {"state": "ready", "queued": 0}
+
+
+def test_without_a_worker_a_ready_sandbox_is_no_use(
+    client: Client, owner: User, pool: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool["warm"] = 1
+    monkeypatch.setattr(presence, "unserved", lambda queues: list(queues))
+    assert ask(client, owner) == {"state": "away", "queued": 0}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
+import redis
 from stack import Stack, eventually, follow
+
+from lastmile.practice import presence
 
 
 @pytest.fixture
@@ -147,6 +150,19 @@ def test_a_worker_that_is_asked_to_stop_gives_the_run_back(stack: Stack, owner: 
     stack.start_worker(1)
     row = stack.finished(answer["id"])
     assert (row["verdict"], row["attempt"], row["failures"]) == ("pass", 2, 0)
+
+
+def test_a_run_says_that_no_worker_would_take_it(stack: Stack, owner: httpx.Client) -> None:
+    with redis.Redis(unix_socket_path=str(stack.redis_socket)) as there:
+        eventually(lambda: there.ttl(presence.served_key("build")) > 0)
+        stack.stop("worker-1")
+        there.delete(presence.served_key("build"))  # as after the time for which it is believed
+    answer = stack.submit(owner, "quick").json()
+    events = follow(owner, answer["events_url"])
+    told = next(data for _, event, data in events if event == "queue" and data["published"])
+    assert told == {"position": 0, "published": True, "again": False, "served": False}
+    stack.start_worker(1)
+    assert list(events)[-1][2]["verdict"] == "pass"
 
 
 def test_a_run_that_is_withdrawn_frees_its_worker_and_its_lab(stack: Stack, owner: httpx.Client) -> None:

@@ -8,7 +8,9 @@ from typing import Any
 
 from labs.harness.leasing import sandbox_specs
 from labs.harness.manifest import Lab
+from lastmile.practice import presence
 from lastmile.practice.models import Run, State
+from lastmile.practice.outbox import queue_for
 from sandboxes.interface import Spec, Unavailable
 from sandboxes.pool import client
 from sandboxes.providers import provider
@@ -29,12 +31,18 @@ def pool_status(spec: Spec | None = None) -> dict[str, int] | None:
 
 
 def of_lab(lab: Lab) -> dict[str, Any]:
-    """{state, queued}. `state`: ready, warming, busy (a run would wait), cold (it starts with the run), unknown."""
+    """{state, queued}.
+
+    `state`: ready, warming, busy (a run would wait), cold (it starts with the run), away (no worker takes runs of
+    this lab), unknown.
+    """
     queued = Run.objects.filter(state=State.QUEUED).count()
     return {"state": _state(lab, queued), "queued": queued}
 
 
 def _state(lab: Lab, queued: int) -> str:
+    if presence.unserved([queue_for(lab.sandbox)]):
+        return "away"
     states = [pool_status(spec) for spec in sandbox_specs(lab).values()]
     known = [status for status in states if status is not None]
     if not known or len(known) < len(states):

@@ -1,8 +1,9 @@
 """GET /runs/<id>/events: a run as Server-Sent Events, live and afterwards.
 
 id: `<attempt>-<seq>`; event: the type of labs/harness/events.py, or
-- queue    {position, published, again}   how many runs go before this one; 0: next. Not published: it waits to be
-                                 sent, either again after an attempt or until the broker is back
+- queue    {position, published, again, served}   how many runs go before this one; 0: next. Not published: it
+                                 waits to be sent, either again after an attempt or until the broker is back. Not
+                                 served: no worker that would take it is up
 - attempt  {attempt, reason}      what follows starts again from nothing
 - end      {state, verdict, url}  nothing more comes; the stream closes
 """
@@ -31,6 +32,7 @@ from lastmile.accounts.models import User
 from lastmile.api.auth import reader_of
 from lastmile.http import HttpRequest
 from lastmile.practice.models import Run, RunLog, State
+from lastmile.practice.presence import served_key
 from lastmile.practice.streams import run_key
 
 IDLE_MS = 1_000
@@ -205,11 +207,19 @@ class Follower:
             "position": position,
             "published": self.run.published_at is not None,
             "again": self.run.attempt > 0,
+            "served": await self._is_served(),
         }
         if now == self.queued:
             return []
         self.queued = now
         return [message("queue", now)]
+
+    async def _is_served(self) -> bool:
+        """Also while Redis does not say."""
+        try:
+            return bool(await self.redis.exists(served_key(self.run.queue)))
+        except (redis.exceptions.RedisError, OSError):
+            return True
 
     def _turn_to(self, attempt: int) -> list[bytes]:
         """Announce a newer attempt than the reader has, and start it from nothing."""

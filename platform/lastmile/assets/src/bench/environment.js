@@ -3,7 +3,7 @@ import { t } from "../lib/words.js";
 
 const EVERY = 15000;
 const SOON = 5000; // what warms up, or is still being cleaned up behind the last run, is another thing in a moment
-const looks = { ready: ["passed", "envReady"], warming: ["running", "envWarming"], cold: ["waiting", "envCold"], busy: ["queued", "envBusy"], full: ["queued", "envFull"] };
+const looks = { ready: ["passed", "envReady"], warming: ["running", "envWarming"], cold: ["waiting", "envCold"], busy: ["queued", "envBusy"], full: ["queued", "envFull"], away: ["waiting", "envAway"] };
 
 /** Says what a run would find now, while none goes on. Says nothing where the site cannot know. */
 export class Environment {
@@ -37,12 +37,12 @@ export class Environment {
     if (!this.watching) return;
     const full = said.state === "busy" && !said.queued;
     this.say(full ? "full" : said.state, said.queued);
-    this.timer = setTimeout(() => this.look(), full || said.state === "warming" ? SOON : EVERY);
+    this.timer = setTimeout(() => this.look(), full || ["warming", "away"].includes(said.state) ? SOON : EVERY);
   }
 
   say(what, queued) {
     const [status, word] = looks[what] ?? [];
-    const own = this.kernels.length && !["busy", "full"].includes(what) ? `${word}Machines` : word;
+    const own = this.kernels.length && !["busy", "full", "away"].includes(what) ? `${word}Machines` : word;
     this.shown.replaceChildren(...(word ? [state(status, t(own, { n: queued, kernels: this.kernels.join(" + ") }))] : []));
   }
 }

@@ -55,8 +55,10 @@ export class Session {
     this.state?.replaceChildren(...(text ? [state(status, text)] : []));
   }
 
-  on_queue({ position, published = true, again = false }) {
-    this.tell("queued", !published ? t(again ? "queueAgain" : "queueWaits") : position ? t("queueAhead", { n: position }) : t("queueNext"));
+  on_queue({ position, published = true, again = false, served = true }) {
+    const sent = !served ? "queueUnserved" : position ? "queueAhead" : "queueNext";
+    const word = published ? sent : again ? "queueAgain" : "queueWaits";
+    this.tell("queued", t(word, { n: position }));
   }
 
   on_attempt({ attempt, reason }) {
