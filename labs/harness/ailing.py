@@ -20,7 +20,7 @@ _PARTS = {
         "the controllers (kube-controller-manager)",
     ),
     "apigate": ("你的程序与 API server 之间的代理", "the proxy between your program and the API server"),
-    "grader": ("读取集群对象的评分程序", "the grader that reads the cluster's objects"),
+    "grader": ("读取集群对象的评测器", "the grader that reads the cluster's objects"),
 }
 _FULL = {
     "store": ("etcd 已写满，不再接受写入", "etcd is full and takes no more writes"),

@@ -14,21 +14,21 @@ _COLOURS = {"green": "32", "red": "31", "yellow": "33", "dim": "2", "bold": "1"}
 _MARKS = {"passed": ("✓", "green"), "failed": ("✗", "red"), "skipped": ("–", "dim")}
 _VERDICTS = {
     "pass": ("通过", "pass", "green"),
-    "fail": ("未通过", "fail", "red"),
-    "error": ("无法评分", "error", "red"),
-    "internal": ("系统故障", "internal", "yellow"),
+    "fail": ("还没通过", "fail", "red"),
+    "error": ("没能运行", "error", "red"),
+    "internal": ("我们的错", "internal", "yellow"),
     "withdrawn": ("已撤回", "withdrawn", "yellow"),  # on the site, while somebody follows the run here
 }
 _PARTS = (
-    ("tried", "尝试", "tried"),
-    ("saw", "看到", "saw"),
-    ("expected", "期望", "expected"),
+    ("tried", "做了什么", "tried"),
+    ("saw", "看到什么", "saw"),
+    ("expected", "应当怎样", "expected"),
     ("hint", "提示", "hint"),
 )
 _STATES = {
     "building": ("编译中", "building"),
     "leasing": ("等待沙箱", "waiting for a sandbox"),
-    "grading": ("评分中", "grading"),
+    "grading": ("评测中", "grading"),
 }
 
 
@@ -97,11 +97,11 @@ class Display:
             self._explain(event["check"], event["failure"])
 
     def _explain(self, check: str, failure: dict[str, Any]) -> None:
-        width = 4 if self._language == "zh" else 10
+        wide = 2 if self._language == "zh" else 1  # columns of a character
         for key, zh, en in _PARTS:
             label = self.words(zh, en)
             first, *rest = self.pick(failure[key]).split("\n") or [""]
-            self.say(f"        {self.paint(label, 'bold')}{' ' * (width - len(label))}{first}")
+            self.say(f"        {self.paint(label, 'bold')}{' ' * (10 - wide * len(label))}{first}")
             for line in rest:
                 self.say(f"        {' ' * 10}{line}")
         if failure.get("command"):

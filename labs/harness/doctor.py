@@ -77,7 +77,7 @@ def table(findings: list[Finding], language: str) -> str:
 def _root() -> Finding:
     uid = os.geteuid()
     without = Text(
-        "没有 root 就没有独立的网络命名空间和各自的 uid：不能启动控制平面",
+        "没有 root 就没有独立的网络命名空间和各自的 uid：不能启动控制面",
         "without root there are no network namespaces and no uids of their own: no control plane",
     )
     return Finding("root", uid == 0, f"uid {uid}", True, without, "sudo lastmile …")
@@ -116,7 +116,7 @@ def _seccomp() -> Finding:
 def _jail_runs() -> Finding:
     """All of the above together: one real jail."""
     broken = capabilities().broken
-    without = Text("jail 起不来，不能评分", "a jail does not start: nothing can be graded")
+    without = Text("jail 起不来，不能评测", "a jail does not start: nothing can be graded")
     return Finding("jail", not broken, broken or "one was started", True, without)
 
 
@@ -142,7 +142,7 @@ def _ebpf() -> Finding:
 
 
 def _kubernetes() -> Finding:
-    without = Text("Operator 实验没有控制平面", "operator labs have no control plane")
+    without = Text("Operator 实验没有控制面", "operator labs have no control plane")
     provider = ControlPlaneProvider()
     try:
         provider.probe()
@@ -171,7 +171,7 @@ def _docker() -> Finding:
     socket = Path("/var/run/docker.sock")
     ok = shutil.which("docker") is not None and socket.is_socket()
     without = Text(
-        "没有带真实节点的 kind 集群；控制平面不受影响",
+        "没有带真实节点的 kind 集群；控制面不受影响",
         "no kind clusters with real nodes; control planes are not affected",
     )
     return Finding(

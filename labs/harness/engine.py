@@ -78,7 +78,7 @@ def refuse(lab: Lab, bad: BadSubmission, emit: Sink) -> Verdict:
 
 
 _OURS = Text(
-    "评分系统自己出了问题，与你的代码无关，不计入你的成绩",
+    "评测系统自己出了问题，与你的代码无关，不计入你的成绩",
     "grading itself failed; it has nothing to do with your code and does not count",
 )
 

@@ -25,7 +25,7 @@ _STOPPED = {
     "wall": ("运行时间超过上限", "it ran longer than it may"),
     "cpu": ("CPU 时间超过上限", "it used more CPU time than it may"),
     "guest": ("虚拟机不在了", "its virtual machine is gone"),
-    "closed": ("被评分程序停止", "it was stopped by the grader"),
+    "closed": ("被评测器停止", "it was stopped by the grader"),
 }
 
 

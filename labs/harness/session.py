@@ -197,7 +197,7 @@ class Session:
         elif kind == "guest":
             self._ask_guest(message)
         elif kind == "ready":
-            self._step("grader", Text("评分程序就绪", "the grader is ready"))
+            self._step("grader", Text("评测器就绪", "the grader is ready"))
         elif kind == "broken":
             self._break(message["log"])
         elif message["crashed"]:

@@ -8,7 +8,7 @@ from labs.harness.traffic import Comparison
 
 _MOST_SHOWN = 6
 _CHANGED = Text(
-    "评分所依据的是主机的计划，虚拟机里的报告被改过也没有用。",
+    "评测所依据的是主机的计划，虚拟机里的报告被改过也没有用。",
     "Grading goes by the plan that the host keeps; a report that was changed in the machine is of no use.",
 )
 

@@ -73,7 +73,7 @@ def test_it_works(client: Client, learner: User) -> None:
 
 def test_it_says_it_in_chinese(client: Client, learner: User) -> None:
     shut(client)
-    assert "密码错得太多，" in guess(client, language="zh-hans").text
+    assert "密码输错次数太多，" in guess(client, language="zh-hans").text
 
 
 def test_the_wait_never_grows(client: Client, learner: User) -> None:

@@ -22,7 +22,7 @@ from lastmile.practice.views_lab import received
 from lastmile.problems import Trouble
 
 NO_TOKEN = Text(
-    zh="需要有效的 API 令牌：在“账号 › 令牌”页面新建一个，放在 Authorization: Bearer 里。",
+    zh="需要有效的 API 令牌：登录网站，在账号菜单的“命令行”页面生成一个，放在 Authorization: Bearer 里。",
     en="A valid API token is needed: make one on the tokens page and send it as Authorization: Bearer.",
 )
 NOT_FOUND = Text(zh="没有这个资源，或者它不是你的。", en="There is nothing here, or it is not yours.")

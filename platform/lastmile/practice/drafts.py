@@ -29,7 +29,7 @@ def save(user: User, lab: Lab, files: dict[str, str], version: int) -> Draft:
         return kept  # also when it was saved before and only the answer was lost
     if kept.version != version:
         text = Text(
-            zh="另一个窗口保存了更新的草稿。两份都还在：先看看哪一份是你要的。",
+            zh="另一个窗口保存了一份较新的草稿。两份都还在：先看看哪一份是你要的。",
             en="Another window saved a newer draft. Both are still there: look which one you want.",
         )
         newer = {"files": kept.files, "version": kept.version, "saved_at": kept.saved_at.isoformat()}

@@ -38,14 +38,14 @@ log = logging.getLogger(__name__)
 
 TRIES = 3
 GIVEN_UP = Text(
-    zh="我们试了三次都没能完成评测。是我们的问题，这次提交不计入你的成绩，老师已能看到它。",
+    zh="我们试了三次都没能完成评测。是我们的错，这次运行不计入你的成绩，讲师已经能看到它。",
     en="We tried three times and could not grade this. It is our fault, it does not count, and your "
     "instructor can see it.",
 )
 
 
 WITHDRAWN = Text(
-    zh="这次评测已撤回，不计入成绩。",
+    zh="这次运行已撤回，不计入成绩。",
     en="This run was withdrawn. It does not count.",
 )
 

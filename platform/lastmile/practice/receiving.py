@@ -103,14 +103,14 @@ def _same(known: Submission, lab: Lab, given: submission.Submission) -> Run:
 def _check_limits(user: User, lab: Lab) -> None:
     if environment.unavailable(lab):
         text = Text(
-            zh="这套安装现在跑不了这个实验。你的草稿还在。",
+            zh="本站暂时跑不了这个实验。你的草稿还在。",
             en="This installation cannot run this lab for now. Your draft is safe.",
         )
         raise Trouble("no_sandbox", text, 503)
     live = Run.objects.of_lab(user, lab.slug).live().first()
     if live is not None:
         text = Text(
-            zh="这个实验还有一次评测在进行，等它结束，或先撤回它，再重新提交。你的草稿还在。",
+            zh="这个实验还有一次运行没有结束，等它结束，或先撤回它，再重新提交。你的草稿还在。",
             en="A run of this lab is still going on. Wait for its end or withdraw it, then submit again; your draft is "
             "safe.",
         )
