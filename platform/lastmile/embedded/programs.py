@@ -51,4 +51,4 @@ def sweeper() -> Program:
 
 def pool() -> Program:
     argv = [sys.executable, "-m", "sandboxes.pool"]
-    return Program("pool", argv, environment(), cwd=ROOT, stop_seconds=30.0, nice=NICE)
+    return Program("pool", argv, environment(), cwd=ROOT, stop_seconds=40.0, nice=NICE)

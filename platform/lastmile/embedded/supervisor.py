@@ -76,8 +76,8 @@ class Supervisor:
 
     def _bring_up(self) -> None:
         account = binaries.account()
-        postgres = self._begin_postgres(account) if "DATABASE_URL" not in os.environ else None
-        redis_ = self._begin_redis(account) if "REDIS_URL" not in os.environ else None
+        postgres = self._begin_postgres(account) if not os.environ.get("DATABASE_URL") else None
+        redis_ = self._begin_redis(account) if not os.environ.get("REDIS_URL") else None
         pool = self._start(programs.pool())
         if postgres is not None:
             with self._step("PostgreSQL"):
