@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from tests.browser.visiting import Visit, Visitor
 
@@ -22,6 +22,12 @@ ASSETS = ROOT / "platform" / "lastmile" / "assets"
 BUILT = ROOT / "platform" / "lastmile" / "static" / "build" / "site.js"
 LOCALES = {"zh": "zh-CN", "en": "en-US"}
 COOKIES = {"zh": "zh-hans", "en": "en"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience() -> None:
+    """Drawing takes its time on a machine that also grades."""
+    expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")
@@ -52,7 +58,7 @@ def site() -> Iterator[str]:
             yield f"http://127.0.0.1:{port}"
         finally:
             up.send_signal(signal.SIGINT)
-            up.communicate(timeout=60)
+            up.communicate(timeout=120)
             shutil.rmtree(home, ignore_errors=True)
 
 

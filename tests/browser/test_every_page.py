@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser.visiting import Visit, Visitor
 
-pytestmark = [pytest.mark.browser, pytest.mark.system]
+pytestmark = [pytest.mark.browser, pytest.mark.system, pytest.mark.timeout(600)]
 
 OF_A_STRANGER = ["/", "/accounts/sign-in/", "/chapters/", "/chapters/operators/reconcile/", "/labs/"]
 OF_A_LEARNER = ["/", "/labs/operators/database/", "/skills/", "/accounts/tokens/", "/accounts/password/"]

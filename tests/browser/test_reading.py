@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from tests.browser.visiting import Visit
 
-pytestmark = [pytest.mark.browser, pytest.mark.system]
+pytestmark = [pytest.mark.browser, pytest.mark.system, pytest.mark.timeout(600)]
 CHAPTER = "/chapters/operators/reconcile/"
 
 
@@ -64,6 +64,10 @@ def test_a_term_shows_its_card_on_focus_and_lets_it_go(visit: Visit) -> None:
     expect(reader.page.locator("html:not(.no-js)")).to_be_attached()
     reader.page.locator(".toc-fold ol").wait_for()
     card = reader.page.locator("#term-card")
+    term.focus()
+    expect(card).to_be_visible()
+    term.blur()
+    expect(card).to_have_count(0)
     term.hover()
     expect(card).to_be_visible()
     assert term.get_attribute("aria-describedby") == "term-card"
@@ -74,7 +78,7 @@ def test_a_term_shows_its_card_on_focus_and_lets_it_go(visit: Visit) -> None:
 def test_a_question_answers(visit: Visit) -> None:
     reader = visit("", "en")
     reader.open(CHAPTER)
-    question = reader.page.locator("[data-question]", has=reader.page.locator("form")).first
+    question = reader.page.locator("[data-question]", has=reader.page.locator("form[data-live]")).first
     wrong = question.locator('[data-right="no"] input').first
     wrong.check()
     question.locator("button[type=submit]").click()

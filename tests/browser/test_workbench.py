@@ -8,20 +8,20 @@ from playwright.sync_api import Route, expect
 from tests.browser import workbench
 from tests.browser.visiting import Visit, Visitor
 
-pytestmark = [pytest.mark.browser, pytest.mark.system]
+pytestmark = [pytest.mark.browser, pytest.mark.system, pytest.mark.timeout(600)]
 
 
 def test_a_draft_is_kept_on_the_server(visit: Visit) -> None:
     one = visit("classmate", "en", width=1440)
     one.open(workbench.LAB)
-    workbench.write(one.page, "controller.go", "package main\n\n// kept\n")
+    workbench.write(one.page, "notes.go", "package main\n\n// kept\n")
     expect(one.page.locator("[data-saved]")).to_contain_text("Draft saved")
     workbench.write(one.page, "extra.go", "package main\n\n// mine\n")
     expect(one.page.locator("[data-saved]")).to_have_attribute("data-saved", "yes", timeout=15_000)
 
     other = visit("classmate", "en", width=1440)
     other.open(workbench.LAB)
-    other.page.locator('[data-path="controller.go"]').click()
+    other.page.locator('[data-path="notes.go"]').click()
     expect(other.page.locator(".cm-content")).to_contain_text("// kept")
     other.page.locator('[data-path="extra.go"]').click()
     expect(other.page.locator(".cm-content")).to_contain_text("// mine")
@@ -31,10 +31,12 @@ def test_a_draft_is_kept_on_the_server(visit: Visit) -> None:
     expect(other.page.locator("[data-saved]")).to_have_attribute("data-saved", "yes", timeout=15_000)
 
     # the first window notices, and asks which to go on with
-    workbench.write(one.page, "controller.go", "package main\n\n// later\n")
+    workbench.write(one.page, "notes.go", "package main\n\n// later\n")
     expect(one.page.locator("#draft-dialog")).to_be_visible(timeout=15_000)
     one.page.click("#draft-dialog button[value=theirs]")
     expect(one.page.locator(".cm-content")).to_contain_text("// kept")
+    expect(one.page.locator('[data-path="extra.go"]')).to_have_count(0)
+    expect(one.page.locator("[data-saved]")).to_have_attribute("data-saved", "yes")
     one.errors.clear()  # Chromium notes the 409 itself
 
 
@@ -42,7 +44,7 @@ def test_what_was_written_after_the_session_ended_is_kept_once_one_signs_in_agai
     learner = visit("classmate", "en", width=1440)
     learner.open(workbench.LAB)
     sign_out(Visitor(learner.context, learner.context.new_page(), learner.base))
-    workbench.write(learner.page, "controller.go", "package main\n\n// signed out\n")
+    workbench.write(learner.page, "notes.go", "package main\n\n// signed out\n")
     saved = learner.page.locator("[data-saved]")
     expect(saved).to_contain_text("You are signed out", timeout=15_000)
     with learner.context.expect_page() as opened:
@@ -56,7 +58,7 @@ def test_what_was_written_after_the_session_ended_is_kept_once_one_signs_in_agai
     expect(saved).to_have_attribute("data-saved", "yes", timeout=15_000)
     again = visit("classmate", "en", width=1440)
     again.open(workbench.LAB)
-    again.page.locator('[data-path="controller.go"]').click()
+    again.page.locator('[data-path="notes.go"]').click()
     expect(again.page.locator(".cm-content")).to_contain_text("// signed out")
     learner.errors.clear()  # Chromium notes the 401 and the 403 itself
 
@@ -72,13 +74,16 @@ def test_a_run_can_be_withdrawn_and_the_next_one_sent_at_once(
     learner.open(workbench.LAB)
     button = page.get_by_role("button", name=withdraw, exact=True)
     expect(button).to_be_hidden()
+    rows = page.locator(".history li").count()
     for _ in range(2):
         page.click("[data-submit]")
         button.click()
         expect(page.locator("[data-state]")).to_contain_text(withdrawn)
         expect(button).to_be_hidden()
         expect(page.locator("[data-submit]")).to_have_attribute("aria-disabled", "false")
+        expect(page.locator("[data-verdict]")).to_be_visible()
         expect(page.locator("[data-verdict] .word")).to_have_text(withdrawn)
+    expect(page.locator(".history li")).to_have_count(rows + 2)
     page.click("#tab-history")
     expect(page.locator(".history li").first).to_contain_text(withdrawn)
 
@@ -117,8 +122,11 @@ def test_an_older_run_that_is_read_late_does_not_free_the_button(visit: Visit) -
         page.reload()
     with page.expect_request("**/submit"):
         page.click("[data-submit]")
+    while len(held) < 2:  # the request is told before the route is called
+        page.wait_for_timeout(20)
     events, submit = held
-    events.continue_()
+    with page.expect_event("requestfinished", lambda request: request.url.endswith("/events")):
+        events.continue_()
     expect(page.locator("[data-verdict] .word")).to_have_text("Withdrawn")
     expect(page.locator("[data-submit]")).to_have_attribute("aria-disabled", "true")
     page.unroute("**/events")

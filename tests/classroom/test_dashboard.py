@@ -67,7 +67,7 @@ def test_it_names_queues_that_no_worker_serves(
         f"no worker serves {run.queue}" in page.get(URL, headers={"Accept-Language": "en"}).content.decode()
     )
     assert (
-        f"没有 worker 处理 {run.queue}" in page.get(URL, headers={"Accept-Language": "zh"}).content.decode()
+        f"没有评测程序处理 {run.queue}" in page.get(URL, headers={"Accept-Language": "zh"}).content.decode()
     )
 
 

@@ -222,15 +222,17 @@ def test_nothing_is_left_behind() -> None:
 
 
 def test_a_log_that_cannot_be_written_ends_the_run_at_once() -> None:
+    began: list[float] = []
+
     def broken(event: Event) -> None:
         if event["type"] in ("check", "log"):
+            began.append(time.monotonic())
             raise ConnectionError("the broker is gone")
 
-    begun = time.monotonic()
     verdict = engine.grade(LAB, SOLUTION, broken)
     assert verdict.verdict == "internal"
     assert "the broker is gone" in verdict.log
-    assert time.monotonic() - begun < 15
+    assert time.monotonic() - began[0] < 15
 
 
 def test_a_log_that_is_slow_at_the_end_costs_no_verdict() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from labs.harness import engine, manifest, submission
+from labs.harness import engine, manifest, pace, submission
 from labs.harness.events import Event
 from labs.harness.starvation import Starvation
 from labs.harness.submission import Submission
@@ -237,8 +237,8 @@ def test_an_answer_without_end_fails_the_check_that_asked(answer: str, said: str
     assert only(verdict, "serves").status == "passed"
     row = only(verdict, "counts")
     assert re.search(said, saw(row))
-    # a scrape has ten seconds; where the machine is busy, some more of ours
-    assert row.seconds < 60
+    # a scrape has ten seconds, which stretch where the machine is busy
+    assert row.seconds < 10 * pace.MOST + 40
     assert only(verdict, "leaves").status != "skipped", "the machine and its agent are there as before"
 
 

@@ -24,14 +24,16 @@ from labs.harness.submission import Submission
 from labs.harness.verdict import Verdict
 from sandboxes import paths
 from sandboxes.controlplane import ControlPlane
+from sandboxes.jail.process import tag
 from sandboxes.pool import client
+from tests.sandboxes.machine import cgroups
 
 pytestmark = pytest.mark.system
 
 LAB = manifest.load("operators/database")
 PROGRAMS = Path(__file__).with_name("hostile")
 FIRST = engine.Options(only=("connects", "children"), advice=False)
-_LONGEST_SECONDS = 150.0  # a bound against hanging, for a busy machine too; no figure of speed
+_LONGEST_SECONDS = 300.0  # a bound against hanging, for a busy machine too; no figure of speed
 
 
 @dataclass
@@ -249,10 +251,4 @@ def test_nothing_is_left_behind(runs: dict[str, Future[Run]]) -> None:
     left = [*(paths.run_dir() / "sandboxes").glob("*/*")]
     assert [entry for entry in left if f'"pid": {os.getpid()}' in (entry / "owner").read_text()] == []
     assert client._own == {}
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            line = (process / "cmdline").read_bytes()
-        except OSError:
-            continue
-        assert b"/tmp/other" not in line
-        assert not line.startswith(b"/program")
+    assert cgroups(f"-{tag()}-") == set()

@@ -8,15 +8,19 @@ from sandboxes.controlplane import ControlPlane, components
 from sandboxes.controlplane.client import Client
 
 
-def status(plane: ControlPlane, port: int, token: str, method: str, path: str, body: Any = None) -> int:
+def status(
+    plane: ControlPlane, port: int, token: str, method: str, path: str, body: Any = None, timeout: float = 5.0
+) -> int:
     """The HTTP status of a request to that port, from outside, with that token."""
     data = plane.handle.data
-    return Client(data["netns"], port, data["ca"].encode(), token).call(method, path, body)[0]
+    return Client(data["netns"], port, data["ca"].encode(), token).call(method, path, body, timeout)[0]
 
 
-def learner(plane: ControlPlane, method: str, path: str, body: Any = None) -> int:
+def learner(plane: ControlPlane, method: str, path: str, body: Any = None, timeout: float = 5.0) -> int:
     """The same, as the learner's program asks: by way of apigate."""
-    return status(plane, components.GATE_PORT, plane.handle.data["tokens"]["learner"], method, path, body)
+    return status(
+        plane, components.GATE_PORT, plane.handle.data["tokens"]["learner"], method, path, body, timeout
+    )
 
 
 def allow(plane: ControlPlane, group: str, resource: str, verbs: list[str]) -> None:

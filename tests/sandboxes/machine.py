@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import time
@@ -28,7 +29,10 @@ def processes(word: str) -> list[int]:
 def cgroups(word: str) -> set[str]:
     """The names of all jails' cgroups that hold `word`."""
     parents = [cgroup.ROOT / cgroup.PARENT, *cgroup.ROOT.glob(f"*/{cgroup.PARENT}")]
-    names = {p.name for parent in parents if parent.is_dir() for p in parent.iterdir() if p.is_dir()}
+    names: set[str] = set()
+    for parent in parents:
+        with contextlib.suppress(FileNotFoundError):  # it goes with the last one, whoever's that is
+            names |= {p.name for p in parent.iterdir() if p.is_dir()}
     return {name for name in names if word in name}
 
 

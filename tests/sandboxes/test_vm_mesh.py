@@ -145,8 +145,7 @@ def test_a_destination_becomes_slow_and_others_do_not(mesh: Guest) -> None:
     do(mesh, *both(keep=True), servers=servers, delay_ms=0)
     report = do(mesh, *both(resumed=True), servers=servers, delay_ms=60)
     slow, quick = ([row["srtt_us"] for row in s["rows"]] for s in report["sessions"])
-    assert slow[-1] > 40_000
-    assert max(quick) < 20_000
+    assert quick[-1] < 40_000 < slow[-1]
 
 
 def test_lost_and_overtaken_segments_come_in_the_end(mesh: Guest) -> None:

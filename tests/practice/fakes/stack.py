@@ -94,7 +94,7 @@ class Stack:
         child = Child(replace(program, argv=argv, env=self.environment()), self.root / "logs")
         self.children[program.name] = child
         size = child.log.stat().st_size
-        child.wait_ready(lambda: b" ready." in child.log.read_bytes()[size:], 60.0)
+        child.wait_ready(lambda: b" ready." in child.log.read_bytes()[size:], 180.0)
         return child
 
     def start_sweeper(self) -> None:

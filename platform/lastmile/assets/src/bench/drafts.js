@@ -83,7 +83,9 @@ export class Drafts {
     await new Promise((resolve) => dialog.addEventListener("close", resolve, { once: true }));
     this.version = newer.version;
     if (dialog.returnValue !== "theirs") return void (this.again = true);
+    for (const path of this.editor.ownPaths()) if (!(path in newer.files)) this.editor.remove(path);
     this.editor.replace(newer.files);
+    clearTimeout(this.timer); // what the editor holds now is what was saved
     this.last = JSON.stringify(this.editor.texts());
     this.savedAt = new Date(newer.saved_at);
     this.tell("yes");

@@ -209,6 +209,11 @@ export class Editor {
     return Boolean(file?.editable) && !file.starter;
   }
 
+  /** Where the files are that the starter does not have. */
+  ownPaths() {
+    return this.files.filter((file) => file.editable && !file.starter).map((file) => file.path);
+  }
+
   /** The editable files as {path: text}. */
   texts() {
     return Object.fromEntries(this.files.filter((file) => file.editable).map((file) => [file.path, this.states.get(file.path).doc.toString()]));

@@ -3,7 +3,10 @@ import { t } from "../lib/words.js";
 
 /** "Check yourself": marks the chosen answers, shows their remarks, then opens the explanation. */
 export function start() {
-  for (const form of $$("[data-question] form")) form.addEventListener("submit", answer);
+  for (const form of $$("[data-question] form")) {
+    form.addEventListener("submit", answer);
+    form.dataset.live = "yes"; // until then it is a plain form
+  }
 }
 
 function answer(event) {
