@@ -35,6 +35,7 @@ from labs.harness.timeline import Steps, merge
 from sandboxes.controlplane.provider import ControlPlaneProvider
 from sandboxes.interface import Spec
 from sandboxes.keeper import linux
+from tests.sandboxes.machine import await_true
 
 pytestmark = pytest.mark.system
 
@@ -216,6 +217,7 @@ def test_faults_are_injected_counted_and_cleared(world: World) -> None:
             assert getattr(caught.value, "reason", "") == reason, caught.value
         world.operator.create(CONFIGMAPS, config(ns, "a"))
         gate.clear()
+        await_true(lambda: len(gate.requests(since)) == 3, 5, "the last one is noted once it is answered")
         seen = [r for r in gate.requests(since) if r.writes]
         assert [r.fault for r in seen] == ["conflict", "503", ""]
         assert gate.wait_request(seen[-1].seq, 0.1) is None

@@ -75,7 +75,8 @@ def test_it_says_which_mutants_were_tried_and_why_some_pass(client: Client, prov
     text = page(client, LAB)
     assert "Of the 266 mutants there are, 40 were tried" in text
     said = text.partition("Why the others pass:")[2].partition("</ul>")[0]
-    assert said.index("2 ×") < said.index("&lt;unsaid&gt;") < said.index("1 ×") < said.index("the same")
+    assert said.index("2 ×") < said.index("&lt;unsaid&gt;") < said.index("the same")
+    assert "1 ×" not in said
     assert "secret.go" not in text, "a mutant's place is the solution's"
     assert "&lt;没有规定&gt;" in page(client, LAB, "zh-hans")
 

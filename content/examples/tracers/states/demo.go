@@ -50,6 +50,11 @@ func wait(connection *net.TCPConn) {
 	connection.Close()
 }
 
+func closeFirst(connection *net.TCPConn) {
+	connection.CloseWrite()
+	wait(connection)
+}
+
 func reset(connection *net.TCPConn) {
 	connection.SetLinger(0)
 	connection.Close()
@@ -90,26 +95,26 @@ func lived(t *Tracer, want int) (map[string][]string, error) {
 // region life
 func life() error {
 	for _, story := range []struct {
-		name string
-		to   netip.AddrPort
-		end  func(*net.TCPConn)
-		ends int
+		name   string
+		to     netip.AddrPort
+		client func(*net.TCPConn)
+		server func(*net.TCPConn)
+		ends   int
 	}{
-		{"the client closes first", listening, wait, 2},
-		{"the server resets", listening, reset, 2},
-		{"nobody listens", nobody, wait, 1},
+		{"the client closes first", listening, closeFirst, wait, 2},
+		{"the server resets", listening, wait, reset, 2},
+		{"nobody listens", nobody, wait, wait, 1},
 	} {
 		tracer, err := Attach(1<<20, send)
 		if err != nil {
 			return err
 		}
-		listener, err := accept(story.end)
+		listener, err := accept(story.server)
 		if err != nil {
 			return err
 		}
 		if connection, err := net.DialTCP("tcp", nil, net.TCPAddrFromAddrPort(story.to)); err == nil {
-			connection.CloseWrite()
-			wait(connection)
+			story.client(connection)
 		}
 		states, err := lived(tracer, story.ends)
 		listener.Close()
@@ -141,8 +146,7 @@ func connections(n int) error {
 		if err != nil {
 			return err
 		}
-		connection.CloseWrite()
-		wait(connection)
+		closeFirst(connection)
 	}
 	return nil
 }
