@@ -46,6 +46,11 @@ def embedded_redis_url() -> str:
     return f"unix://{redis_socket()}?db=0"
 
 
+def is_given(name: str) -> bool:
+    """Whether the variable is set to something: an empty one is not."""
+    return bool(os.environ.get(name))
+
+
 def database_url() -> str:
     return os.environ.get("DATABASE_URL") or embedded_database_url()
 

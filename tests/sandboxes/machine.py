@@ -26,11 +26,15 @@ def processes(word: str) -> list[int]:
     return [pid for pid, line in _read_all("cmdline") if word.encode() in line and pid != os.getpid()]
 
 
+def cgroup_parents() -> list[Path]:
+    """Where jails have their cgroups, of either version; they need not be there."""
+    return [cgroup.ROOT / cgroup.PARENT, *cgroup.ROOT.glob(f"*/{cgroup.PARENT}")]
+
+
 def cgroups(word: str) -> set[str]:
     """The names of all jails' cgroups that hold `word`."""
-    parents = [cgroup.ROOT / cgroup.PARENT, *cgroup.ROOT.glob(f"*/{cgroup.PARENT}")]
     names: set[str] = set()
-    for parent in parents:
+    for parent in cgroup_parents():
         with contextlib.suppress(FileNotFoundError):  # it goes with the last one, whoever's that is
             names |= {p.name for p in parent.iterdir() if p.is_dir()}
     return {name for name in names if word in name}

@@ -14,9 +14,9 @@ import pytest
 from sandboxes import reaper
 from sandboxes.interface import StartFailed
 from sandboxes.jail import Process, run, start
-from sandboxes.keeper import cgroup, uids
+from sandboxes.keeper import uids
 from tests.sandboxes.attacks import begin, perl, sh, tight
-from tests.sandboxes.machine import await_true, cgroups, processes
+from tests.sandboxes.machine import await_true, cgroup_parents, cgroups, processes
 
 pytestmark = pytest.mark.system
 
@@ -135,9 +135,8 @@ def test_a_jail_that_cannot_be_made_leaves_nothing() -> None:
 
 def test_the_folder_of_all_cgroups_goes_with_the_last() -> None:
     run(sh("true"))
-    parents = [cgroup.ROOT / cgroup.PARENT, *cgroup.ROOT.glob(f"*/{cgroup.PARENT}")]
     # others on this machine may have jails, or be about to; then the folder is theirs
-    await_true(lambda: not any(map(_is_empty, parents)), 10, "the folder is gone, or somebody's")
+    await_true(lambda: not any(map(_is_empty, cgroup_parents())), 10, "the folder is gone, or somebody's")
 
 
 def _is_empty(folder: Path) -> bool:
@@ -148,7 +147,7 @@ def _is_empty(folder: Path) -> bool:
 
 
 def test_a_uid_is_free_again_when_its_jail_has_ended() -> None:
-    take = "from sandboxes.keeper import cgroup, uids; print(uids.take(), flush=True); input()"
+    take = "from sandboxes.keeper import uids; print(uids.take(), flush=True); input()"
     with _python(take) as one, _python(take) as two:
         assert one.stdout is not None
         assert two.stdout is not None

@@ -76,8 +76,8 @@ class Supervisor:
 
     def _bring_up(self) -> None:
         account = binaries.account()
-        postgres = self._begin_postgres(account) if not os.environ.get("DATABASE_URL") else None
-        redis_ = self._begin_redis(account) if not os.environ.get("REDIS_URL") else None
+        postgres = None if environment.is_given("DATABASE_URL") else self._begin_postgres(account)
+        redis_ = None if environment.is_given("REDIS_URL") else self._begin_redis(account)
         pool = self._start(programs.pool())
         if postgres is not None:
             with self._step("PostgreSQL"):
