@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from tests.browser import workbench
 from tests.browser.visiting import Visit, Visitor
@@ -122,17 +125,28 @@ def test_an_older_run_that_is_read_late_does_not_free_the_button(visit: Visit) -
         page.reload()
     with page.expect_request("**/submit"):
         page.click("[data-submit]")
-    while len(held) < 2:  # the request is told before the route is called
-        page.wait_for_timeout(20)
+    until(page, lambda: len(held) == 2)  # the request is told before the route is called
     events, submit = held
-    with page.expect_event("requestfinished", lambda request: request.url.endswith("/events")):
-        events.continue_()
+    read: list[Request] = []
+    # the stream is over when the server closes it, or, with "requestfailed", when the page does at the end event
+    for over in ("requestfinished", "requestfailed"):
+        page.on(over, lambda request: read.append(request))
+    events.continue_()
+    until(page, lambda: events.request in read)
     expect(page.locator("[data-verdict] .word")).to_have_text("Withdrawn")
     expect(page.locator("[data-submit]")).to_have_attribute("aria-disabled", "true")
     page.unroute("**/events")
     submit.continue_()
     page.get_by_role("button", name="Withdraw", exact=True).click()
     expect(page.locator("[data-submit]")).to_have_attribute("aria-disabled", "false")
+
+
+def until(page: Page, ask: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Lets the page go on until what Playwright has no waiting for is so."""
+    end = time.monotonic() + seconds
+    while not ask():
+        assert time.monotonic() < end, f"not so after {seconds} s"
+        page.wait_for_timeout(20)
 
 
 def sign_out(visitor: Visitor) -> None:
