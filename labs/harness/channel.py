@@ -87,7 +87,7 @@ class Channel:
         """Have the engine do something and wait until it is done. Raises Refused, GuestRefused, GuestLost."""
         fields = {"do": do, "process": process, "env": env or {}, "args": args or []}
         answer = self._await("request", fields, _SPARE_SECONDS * pace.MOST)
-        if answer.get("refused"):
+        if answer["refused"]:
             raise GuestRefused(answer["refused"])
         if answer["error"]:
             raise Refused(f"{do}: {answer['error']}")
@@ -111,7 +111,7 @@ class Channel:
             if number not in self._replies:
                 raise Refused(f"{fields['do']}: no answer")
             answer = self._replies.pop(number)
-        lost = answer.get("lost")
+        lost = answer["lost"]
         if lost:
             raise GuestLost(Text(str(lost.get("zh")), str(lost.get("en"))))
         return answer
@@ -141,6 +141,6 @@ class Channel:
             if kind in ("reply", "answer"):
                 self._replies[message["id"]] = message
             elif kind == "go":
-                self.sources.update(message.get("sources", {}))
+                self.sources.update(message["sources"])
                 self._go = True
             self._changed.notify_all()

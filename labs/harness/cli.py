@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import secrets
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
@@ -151,19 +152,26 @@ def _grade(args: argparse.Namespace) -> int:
 def _judge(lab: manifest.Lab, args: argparse.Namespace, emit: Callable[[Event], None]) -> Verdict:
     from labs.harness import engine
 
-    cancel = threading.Event()
     seed = secrets.randbelow(1 << 31) if args.seed is None else args.seed
+    with _cancelled_by_signals() as cancel:
+        try:
+            handed_in = read(args.folder)
+        except BadSubmission as bad:
+            return engine.refuse(lab, bad, emit)
+        return engine.grade(lab, handed_in, emit, cancel, seed, engine.Options(tuple(args.only)))
+
+
+@contextlib.contextmanager
+def _cancelled_by_signals() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set: what runs is ended in order, and not left behind."""
+    cancel = threading.Event()
 
     def end(_number: int, _frame: FrameType | None) -> None:
         cancel.set()
 
     previous = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        handed_in = read(args.folder)
-    except BadSubmission as bad:
-        return engine.refuse(lab, bad, emit)
-    else:
-        return engine.grade(lab, handed_in, emit, cancel, seed, engine.Options(tuple(args.only)))
+        yield cancel
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
@@ -183,17 +191,7 @@ def _submit(args: argparse.Namespace) -> int:
         run = site.run(receipt["api_url"])
     except BadSubmission as bad:
         for problem in bad.problems:
-            display(
-                {
-                    "type": "diagnostic",
-                    "tool": "submission",
-                    "file": problem.file,
-                    "line": 0,
-                    "column": 0,
-                    "message": problem.text.en,
-                    "text": problem.text.json(),
-                }
-            )
+            display({"type": "diagnostic", **problem.diagnostic()})
         return EXIT_CODES["error"]
     except Refusal as refusal:
         _show_refusal(display, refusal.problem)
@@ -219,12 +217,24 @@ def _show_refusal(display: Display, problem: dict[str, Any]) -> None:
 
 def _prove(args: argparse.Namespace) -> int:
     from labs.harness import prove
+    from labs.harness.jails import Cancelled
 
     lab = manifest.load(args.lab)
     parts = tuple(args.only) or prove.PARTS
-    proof = prove.prove(
-        lab, parts, repeat=args.repeat, jobs=args.jobs, match=args.match, limit=args.limit, say=_to_stderr
-    )
+    with _cancelled_by_signals() as cancel:
+        try:
+            proof = prove.prove(
+                lab,
+                parts,
+                repeat=args.repeat,
+                jobs=args.jobs,
+                match=args.match,
+                limit=args.limit,
+                say=_to_stderr,
+                cancel=cancel,
+            )
+        except Cancelled:
+            return INTERRUPTED_EXIT
     print(json.dumps(proof.json(), ensure_ascii=False, indent=1) if args.json else proof.summary())
     return 0 if proof.holds else 1
 

@@ -6,6 +6,7 @@ validate → ( build ∥ lease, grader starts ) → ( checks ∥ vet ) → verdi
 from __future__ import annotations
 
 import contextlib
+import logging
 import secrets
 import threading
 import time
@@ -30,6 +31,8 @@ from labs.harness.starvation import Starvation
 from labs.harness.submission import BadSubmission, Submission
 from labs.harness.verdict import CheckResult, Verdict, Word
 from sandboxes import folders
+
+log = logging.getLogger(__name__)
 
 Vet = Callable[[], Future[list[Diagnostic]]]
 
@@ -201,15 +204,7 @@ class _Run:
 
     def refused(self, bad: BadSubmission) -> Verdict:
         for problem in bad.problems:
-            self.emitter.emit(
-                "diagnostic",
-                tool="submission",
-                file=problem.file,
-                line=0,
-                column=0,
-                message=problem.text.en,
-                text=problem.text,
-            )
+            self.emitter.emit("diagnostic", **problem.diagnostic())
         first = bad.problems[0]
         where = f"{first.file}: " if first.file else ""
         return self.verdict("error", Text(where + first.text.zh, where + first.text.en))
@@ -223,8 +218,13 @@ class _Run:
         return build.vet(self.lab, accepted, jails) if self.options.advice else []
 
     def _vetted(self, vetting: Future[list[Diagnostic]]) -> None:
-        if not vetting.cancelled() and vetting.exception() is None:
+        """Advice that fails to come changes no verdict."""
+        try:
             self._diagnose(vetting.result())
+        except (Cancelled, futures.CancelledError):
+            pass  # the run was over before it
+        except Exception:
+            log.exception("%s: no advice of go vet", self.lab.slug)
 
     def _build_log(self, text: str) -> None:
         """A compiler repeats what the source says, escape sequences too."""

@@ -1,19 +1,5 @@
 """What a run tells while it goes on. One event is one JSON object; the page, the CLI and the
-finished log read the same ones.
-
-Every event has `seq` (from 1, without gaps), `at` (seconds since the run began) and `type`:
-
-- state       {state: building|leasing|grading|done}
-- step        {source: build|sandbox|grader, text: {zh, en}, command?, seconds?}
-- diagnostic  {tool: submission|gofmt|vet|clang|build|verifier, file, line, column, message, advice, text?, why?, log?}
-              line 0: the whole file
-- check       {check, status: running|passed|failed|skipped, seconds?, failure?}
-              failure = {tried: {zh, en}, saw: {zh, en}, expected: {zh, en}, hint: {zh, en}, command?}
-- log         {stream: build|operator, text}                                    learner's own words
-- timeline    {entries: [{at, source: audit|event|operator|grader|fault, text, object?}]}
-- traffic     {kernel, tried: {zh, en}, connections: [outcome], counts: [{series, planned, seen}], left_out}
-- cost        {kernel, connections, yours: {user, bpf, run}, reference: {user, bpf, run} or null, most}
-- verdict     {verdict, passed, total, points, of, seconds, reason: {zh, en}}
+finished log read the same ones. docs/reference/events.md has the fields of each.
 """
 
 from __future__ import annotations

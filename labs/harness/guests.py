@@ -232,14 +232,12 @@ class Guest:
             while not self._closed:
                 ended = program.wait(_POLL_SECONDS)
                 if ended is not None:
-                    self._output.end()
-                    self._on.exited(number, _completed(ended))
+                    self._on.ended(number, _completed(ended), self._output)
                     return
         except GuestError as error:
             if not self._closed:
                 self._lose(error)
-                self._output.end()
-                self._on.exited(number, Completed(None, b"", 0.0, "guest"))
+                self._on.ended(number, Completed(None, b"", 0.0, "guest"), self._output)
 
 
 def _completed(ended: Exit) -> Completed:

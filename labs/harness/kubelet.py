@@ -5,7 +5,11 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime
 
+import httpx
+
 from labs.harness.kube import PODS, ApiError, Kube, NotFound, Obj
+
+_PAUSE_SECONDS = 0.2
 
 
 class Kubelet:
@@ -62,8 +66,8 @@ class Kubelet:
                     if stop.is_set():
                         return
                     self._attend(change.object) if change.type in ("ADDED", "MODIFIED") else None
-            except (ApiError, OSError):
-                stop.wait(0.2)
+            except (ApiError, httpx.TransportError):
+                stop.wait(_PAUSE_SECONDS)
 
     def _attend(self, pod: Obj) -> None:
         meta = pod["metadata"]

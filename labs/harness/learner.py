@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,14 @@ class Callbacks:
     cut: Callable[[], None]
     exited: OnExit
     broken: Callable[[str], None]
+
+    def ended(self, number: int, result: Completed, output: Batches) -> None:
+        """Hand on what is left of the output, then tell the end. A sink that fails ends the run at once."""
+        try:
+            output.end()
+            self.exited(number, result)
+        except Exception:  # noqa: BLE001
+            self.broken(traceback.format_exc())
 
 
 class Learner:
@@ -93,5 +102,4 @@ class Learner:
             self._on.broken(f"{error}\n{error.log}")
             return
         assert result is not None  # without a timeout it waits
-        self._output.end()
-        self._on.exited(number, result)
+        self._on.ended(number, result, self._output)

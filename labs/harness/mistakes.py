@@ -52,8 +52,11 @@ class Mistake:
 
 def load(lab: Lab) -> list[Mistake]:
     """Every mistake of the lab, by name. Raises BadManifest, BadSubmission."""
-    folders = sorted(file.parent for file in (lab.folder / "mistakes").glob("*/mistake.toml"))
-    return [_load(lab, folder) for folder in folders]
+    return [_load(lab, lab.folder / "mistakes" / name) for name in names(lab)]
+
+
+def names(lab: Lab) -> list[str]:
+    return sorted(file.parent.name for file in (lab.folder / "mistakes").glob("*/mistake.toml"))
 
 
 def _load(lab: Lab, folder: Path) -> Mistake:

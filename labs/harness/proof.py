@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from labs.harness.manifest import Lab
+from sandboxes.setup.stamps import write_atomically
 
 FILE = "proof.json"
 KILLED, NOT_COMPILING, SURVIVES = "killed by ", "does not compile", "survives"
@@ -157,8 +158,9 @@ def _without_solution(lab: Lab, kept: Proof) -> Proof:
 
 
 def save(lab: Lab, proof: Proof) -> Path:
+    """As a whole or not at all: hours of runs are in it."""
     file = lab.folder / FILE
-    file.write_text(json.dumps(proof.json(), ensure_ascii=False, indent=1) + "\n", "utf-8")
+    write_atomically(file, (json.dumps(proof.json(), ensure_ascii=False, indent=1) + "\n").encode())
     return file
 
 

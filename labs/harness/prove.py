@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from labs.harness import engine, mistakes, mutants, proof
 from labs.harness.events import Event, Text
+from labs.harness.jails import Cancelled
 from labs.harness.manifest import Lab
 from labs.harness.mistakes import Mistake
 from labs.harness.mutants import Mutant
@@ -54,7 +55,8 @@ def prove(
 
     Without `match` it is kept as proof.json, as it goes; parts that were not run are taken from the
     kept proof while it still speaks of the same grader and programs. So are mistakes that were caught, mutants and
-    repeated runs whose outcome is known: a proof that was stopped goes on where it was.
+    repeated runs whose outcome is known: a proof that was stopped goes on where it was. Raises Cancelled when `cancel`
+    was set.
     """
     prover = _Prover(lab, jobs, match, say, cancel or threading.Event())
     found = proof.load(lab) or proof.empty(lab)
@@ -81,10 +83,11 @@ class _Prover:
     cancel: threading.Event
 
     def right(self, found: Proof) -> None:
-        jobs: list[Callable[[], Finding]] = [self._starter]
-        jobs += [partial(self._solution, name) for name in self._solutions()]
-        starter, *solutions = self._all(lambda job: job(), jobs)
-        found.starter, found.right = [starter], solutions
+        starters = [name for name in ("starter",) if self.match in name]
+        jobs: list[Callable[[], Finding]] = [self._starter for _ in starters]
+        jobs += [partial(self._solution, name) for name in self._solutions() if self.match in name]
+        told = self._all(lambda job: job(), jobs)
+        found.starter, found.right = told[: len(starters)], told[len(starters) :]
 
     def mistakes(self, found: Proof, keep: bool) -> None:
         chosen = [mistake for mistake in mistakes.load(self.lab) if self.match in mistake.name]
@@ -219,8 +222,13 @@ class _Prover:
         return Judged(verdict, compiled)
 
     def _all(self, do: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        def run(item: T) -> R:
+            if self.cancel.is_set():
+                raise Cancelled
+            return do(item)
+
         with ThreadPoolExecutor(max(1, self.jobs), "prove") as pool:
-            return list(pool.map(do, items))
+            return list(pool.map(run, items))
 
 
 def _known(one: Repeated, seed: int) -> bool:

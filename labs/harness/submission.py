@@ -13,7 +13,9 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from labs.harness.diagnostics import Diagnostic
 from labs.harness.events import Text
 from labs.harness.globs import matches
 from labs.harness.go_source import source_problems
@@ -37,6 +39,10 @@ class Problem:
 
     file: str
     text: Text
+
+    def diagnostic(self) -> dict[str, Any]:
+        """The fields of its event: see docs/reference/events.md."""
+        return Diagnostic("submission", self.file, 0, 0, self.text.en).json() | {"text": self.text.json()}
 
 
 class BadSubmission(Exception):

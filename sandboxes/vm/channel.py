@@ -52,7 +52,7 @@ class Channel:
     """Safe for several threads. Any breach of the protocol ends it, with the same error for everybody."""
 
     def __init__(self, path: Path, timeout: float) -> None:
-        """Connect to the agent's socket. Raises Gone when nobody listens."""
+        """Connect to the agent's socket. Raises Gone when nobody listens, Busy while another client has it."""
         self._session = secrets.randbits(32) or 1
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()

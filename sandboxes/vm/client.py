@@ -7,7 +7,7 @@
         tracer.signal(signal.SIGTERM)
         ended = tracer.wait(5)
 
-One client at a time: a second one waits in the machine's backlog and raises Silent when its time is over.
+One client at a time: a second one waits for the first to close and raises Busy when its time is over.
 All methods may be called from several threads. Nothing that the guest says is trusted: it is bounded,
 parsed and handed over; what it means is for the caller to judge.
 """
@@ -62,7 +62,8 @@ class Client:
     def connect(cls, handle: Handle, timeout: float = 10.0) -> Self:
         """Connect to the machine of `handle`, set its clock and reseed its random numbers.
 
-        Raises Gone when it does not stand any more, Silent when it does not answer in time.
+        Raises Gone when it does not stand any more, Busy while another client has it, Silent when it does not answer
+        in time.
         """
         channel = Channel(Path(handle.data["agent"]), timeout)
         client = cls(channel)
@@ -150,10 +151,7 @@ class Client:
             "stop_at_output": stop_at_output,
         }
         try:
-            ok, _ = self.call("start", args, stdin, timeout=timeout)
-            program.pid = int(ok["pid"])
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
-            raise Malformed(f"start was answered with {ok!r:.200}") from error
+            program.pid = _pid(self.call("start", args, stdin, timeout=timeout)[0])
         except BaseException:
             self._channel.unlisten(program.number)
             raise
@@ -217,6 +215,13 @@ def _state(ok: Mapping[str, Any]) -> State:
         return State(str(ok["release"])[:100], float(ok["uptime"]), int(ok["unix_ns"]) / 1e9)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise Malformed(f"hello was answered with {ok!r:.200}") from error
+
+
+def _pid(ok: Mapping[str, Any]) -> int:
+    try:
+        return int(ok["pid"])
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise Malformed(f"start was answered with {ok!r:.200}") from error
 
 
 def _object(text: bytes) -> dict[str, Any]:

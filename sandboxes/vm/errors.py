@@ -20,7 +20,7 @@ class TooLarge(GuestError):
 
 
 class Silent(GuestError):
-    """No answer within the deadline: the guest hangs, or another client holds the channel."""
+    """No answer within the deadline: the guest hangs."""
 
 
 class Malformed(GuestError):

@@ -89,7 +89,7 @@ def cold(machine: Machine, initramfs: bytes, label: str, descriptors: tuple[int,
 
 
 def restored(machine: Machine, label: str, descriptors: tuple[int, int, int, int]) -> Command:
-    """A machine that waits for ORDERS. `descriptors`: as for `cold`, and the state at its beginning."""
+    """A machine that waits for restore_orders(). `descriptors`: as for `cold`, and the state at its beginning."""
     argv = (*arguments(machine, shared=False), "-incoming", "defer")
     return _command(machine, argv, label, descriptors)
 

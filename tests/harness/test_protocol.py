@@ -27,7 +27,7 @@ def line(**message: object) -> bytes:
 
 
 def test_it_works() -> None:
-    message = {"type": "reply", "id": 1, "error": "没有"}
+    message = {"type": "reply", "id": 1, "error": "没有", "refused": "", "lost": {}}
     assert decode(encode(message), TO_GRADER) == message
 
 

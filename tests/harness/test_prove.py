@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
 
 from labs.harness import manifest, mistakes, mutants, proof, prove
 from labs.harness.events import Text
+from labs.harness.jails import Cancelled
 from labs.harness.manifest import BadManifest, Lab
 from labs.harness.mistakes import Mistake
 from labs.harness.submission import Submission, read_dir
@@ -197,6 +199,35 @@ def test_a_repeated_run_is_not_run_again(lab: Lab) -> None:
     found = prove.prove(lab, ("repeat",), repeat=2, say=told.append)
     assert found == whole(lab)
     assert told == ["  ✓ solution, seed 2: pass"]
+
+
+def test_one_that_is_cancelled_keeps_what_was_found(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    cancel = threading.Event()
+    seeds: list[object] = []
+
+    def grade(
+        lab: Lab, submission: Submission, emit: object, _cancel: object, seed: int, *_: object
+    ) -> Verdict:
+        seeds.append(seed)
+        if len(seeds) == 2:
+            cancel.set()
+            raise Cancelled
+        return verdict("pass", speaks="passed", ends="passed")
+
+    monkeypatch.setattr(prove.engine, "grade", grade)
+    with pytest.raises(Cancelled):
+        prove.prove(lab, ("repeat",), repeat=3, cancel=cancel)
+    assert seeds == [1, 2], "the others were not begun"
+    kept = proof.load(lab)
+    assert kept is not None
+    assert [one.outcomes for one in kept.repeated] == [{"1": proof.AGREED}, {}]
+
+
+def test_match_chooses_among_right_answers_as_well(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    passed = verdict("pass", speaks="passed", ends="passed")
+    monkeypatch.setattr(prove.engine, "grade", lambda *_: passed)
+    found = prove.prove(lab, ("right",), match="other")
+    assert ([one.name for one in found.right], found.starter) == (["solutions/other"], [])
 
 
 @pytest.mark.parametrize(("on_the_first", "asked"), [("fail", [("6.1",)]), ("pass", [("6.1",), ("6.12",)])])

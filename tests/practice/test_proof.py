@@ -23,8 +23,12 @@ def client(client: Client, owner: User) -> Client:
 
 
 def mistake(name: str, wrong: str = "") -> proof.Finding:
+    """Of one that the lab has."""
     lab = catalog.find("fakes/quick")
     assert lab is not None
+    file = lab.folder / "mistakes" / name / "mistake.toml"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
     return proof.Finding(name, wrong, of=proof.program_hash(lab, f"mistakes/{name}"))
 
 
@@ -101,13 +105,22 @@ def test_a_proof_that_cannot_be_read_does_not_break_the_page(client: Client, pro
     assert 'class="proof"' not in page(client, LAB)
 
 
-def test_parts_that_were_not_looked_at_are_left_out(client: Client, proved: Path) -> None:
+def test_parts_that_were_not_looked_at_are_left_out(client: Client) -> None:
     lab = catalog.find("fakes/quick")
     assert lab is not None
     found = proof.empty(lab)
     found.mistakes = [mistake("one")]
     proof.save(lab, found)
     assert figures(page(client, LAB)) == ["1/1"]
+
+
+def test_mistakes_that_were_not_tried_count_as_known(client: Client) -> None:
+    lab = catalog.find("fakes/quick")
+    assert lab is not None
+    found = proof.empty(lab)
+    found.mistakes = [mistake("one"), mistake("two")][:1]
+    proof.save(lab, found)
+    assert figures(page(client, LAB)) == ["1/2"]
 
 
 def test_the_list_of_labs_and_a_run_say_it_too(client: Client, owner: User, proved: Path) -> None:

@@ -7,7 +7,7 @@ from collections import Counter
 from functools import lru_cache
 from typing import Any
 
-from labs.harness import proof
+from labs.harness import mistakes, proof
 from labs.harness.manifest import Lab
 
 log = logging.getLogger(__name__)
@@ -15,7 +15,8 @@ log = logging.getLogger(__name__)
 
 def proof_of(lab: Lab) -> dict[str, Any] | None:
     """{mistakes, caught, runs, disagreed, mutants, mutants_killed, mutants_tried, mutants_known, reasons}; None without
-    a proof of this very grader. `reasons` are {count, zh, en}, the most frequent first: how many mutants pass, and why.
+    a proof of this very grader. `mistakes` counts those that are known, run or not. `reasons` are {count, zh, en}, the
+    most frequent first: how many mutants pass, and why.
     """
     file = lab.folder / proof.FILE
     return _read(lab, file.stat().st_mtime_ns) if file.is_file() else None
@@ -32,7 +33,7 @@ def _read(lab: Lab, _version: int) -> dict[str, Any] | None:
         return None
     figures = found.figures()
     return {
-        "mistakes": figures["mistakes"],
+        "mistakes": len(mistakes.names(lab)),
         "caught": figures["mistakes_caught"],
         "runs": figures["repeats"],
         "disagreed": figures["disagreed"],
