@@ -49,6 +49,7 @@ class Channel:
         self._writing = threading.Lock()
         self._changed = threading.Condition()
         self._asked = 0
+        self._open: set[int] = set()
         self._replies: dict[int, Message] = {}
         self.sources: dict[str, str] = {}
         self._go = False
@@ -105,6 +106,7 @@ class Channel:
         with self._changed:
             self._asked += 1
             number = self._asked
+            self._open.add(number)
         self.send(kind, id=number, **fields)
         with self._changed:
             self._changed.wait_for(lambda: number in self._replies or self._closed, timeout)
@@ -115,6 +117,12 @@ class Channel:
         if lost:
             raise GuestLost(Text(str(lost.get("zh")), str(lost.get("en"))))
         return answer
+
+    def settle(self, timeout: float) -> None:
+        """Wait until the engine has answered what was asked for and given up: it does one thing after the other."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._open or self._closed, timeout)
+            self._replies.clear()
 
     def wait_go(self) -> bool:
         """Until the program is built; False when the engine went away instead."""
@@ -139,6 +147,7 @@ class Channel:
             return
         with self._changed:
             if kind in ("reply", "answer"):
+                self._open.discard(message["id"])
                 self._replies[message["id"]] = message
             elif kind == "go":
                 self.sources.update(message["sources"])

@@ -78,6 +78,17 @@ class Exposition:
             if self._counts(key[0]) and self.samples.get(key, -math.inf) < value
         ]
 
+    def endless(self) -> list[str]:
+        """Samples that are NaN or infinite, but for those of summaries and histograms, where that has a meaning."""
+        return [
+            f"{_shown(*key)} {value}"
+            for key, value in self.samples.items()
+            if not math.isfinite(value) and not any(key[0].startswith(base) for base in self._spread())
+        ]
+
+    def _spread(self) -> set[str]:
+        return {name for name, type_ in self.types.items() if type_ in _SUFFIXES}
+
     def _counts(self, name: str) -> bool:
         return self.types.get(name) == "counter" or name.endswith(("_bucket", "_count", "_total"))
 
@@ -152,7 +163,7 @@ class _Reader:
         if key in self.samples:
             raise BadExposition(number, Text(f"{_shown(*key)} 出现了两次", f"{_shown(*key)} is there twice"))
         value = float(match["value"].replace("Inf", "inf"))
-        if self.types.get(name) == "counter" and not value >= 0:
+        if self.types.get(name) == "counter" and not 0 <= value < math.inf:
             raise BadExposition(number, Text(f"计数器 {name} 是 {value}", f"counter {name} is {value}"))
         self.samples[key] = value
 

@@ -44,6 +44,7 @@ def _grade(channel: Channel, assignment: Message) -> int:
     runner = Runner(lab, checks.registered(), channel.emit, frozenset(assignment["only"]))
     runner.stop_at_failure = assignment["stop"]
     runner.kernel = assignment["kernel"]
+    runner.settle = channel.settle
     fixtures.lab.on_step = lambda text: setattr(runner, "last_step", text)
     runner.verify()
     prepare = checks.preparation()

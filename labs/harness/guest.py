@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -16,6 +17,10 @@ from labs.harness.channel import GuestRefused
 from labs.harness.mesh import MeshPlan
 
 T = TypeVar("T")
+
+_MOST_NESTED = 64
+_ENDLESS_NUMBER = re.compile(r"\d{300}")
+_SHOWN_OF_WILD = 200
 
 Ask = Callable[[str, dict[str, Any], float], tuple[dict[str, Any], bytes]]
 
@@ -193,8 +198,13 @@ class Guest:
         return bool(ok.get("accepted")), log.decode("utf-8", "replace") or str(ok.get("error", ""))
 
     def run(self, *argv: str, timeout: float = 10.0) -> tuple[int | None, str]:
-        """A command of the guest's own (busybox): its exit code, None when it was killed, and its output."""
+        """A command of the guest's own (busybox): its exit code, None when a signal ended it, and its output.
+
+        Raises GuestRefused when it had to be killed after `timeout`: nobody knows what it did.
+        """
         ok, output = self._ask("run", {"argv": list(argv)}, timeout)
+        if ok["late"]:
+            raise GuestRefused(f"{' '.join(argv)[:100]} did not end within {timeout:g} s")
         return ok["code"], output.decode("utf-8", "replace")
 
     def command(self, *args: str, timeout: float = 30.0) -> Ended:
@@ -263,13 +273,21 @@ def _finite(value: Any) -> float:
     return float(value)
 
 
+def _sober(body: str) -> str:
+    """A request's body, cut where no JSON that a lab asks for would need so much: what nests without end, or a number
+    of hundreds of digits, breaks the ones who read it.
+    """
+    wild = body.count("[") + body.count("{") > _MOST_NESTED or _ENDLESS_NUMBER.search(body)
+    return body[:_SHOWN_OF_WILD] if wild else body
+
+
 def _received(row: Mapping[str, Any]) -> Received:
     return Received(
         at=_finite(row["at"]),
         method=str(row["method"]),
         path=str(row["path"]),
         headers={str(name).lower(): str(values[0]) for name, values in row["headers"].items()},
-        body=str(row["body"]),
+        body=_sober(str(row["body"])),
         answered=int(row["answered"]),
     )
 

@@ -304,8 +304,10 @@ def _run(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
         memory_bytes=64 * MIB,
         timeout=timeout,
     )
-    ended = program.wait(timeout) or program.kill(pace.stretched(_ORDER_SECONDS))
-    return Answer({"code": ended.code if ended else None}, bytes(output))
+    ended = program.wait(timeout)
+    late = ended is None
+    ended = ended or program.kill(pace.stretched(_ORDER_SECONDS))
+    return Answer({"code": ended.code if ended else None, "late": late}, bytes(output))
 
 
 def _command(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:

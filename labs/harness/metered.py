@@ -105,6 +105,8 @@ class Graded(Generic[W]):
                     if running and not lab.operator.running:
                         failed.hint = _last_words(lab)
                     raise
+                except (ValueError, OverflowError) as error:  # int() of what is no number
+                    raise (_endless(lab) or error) from error
 
             self.checks[id_] = run
             return run
@@ -116,6 +118,25 @@ class Graded(Generic[W]):
         if found is None or found.lab is not lab:
             found = self._worlds[lab.kernel] = self._make(lab)
         return found
+
+
+def _endless(lab: TracerLab) -> Failed | None:
+    """Why a check could not count with the last page: a sample of it is NaN or infinite."""
+    samples = lab.scraped.endless() if lab.scraped else []
+    if not samples:
+        return None
+    rows = "\n".join(samples[:_MOST_SHOWN])
+    return Failed(
+        tried=Text(f"抓取 {lab.metrics}", f"scraped {lab.metrics}"),
+        saw=Text(rows, rows),
+        expected=Text("计数是有限的数", "counts are finite numbers"),
+        hint=Text(
+            "除以 0 会得到 NaN 或 Inf：算出它之前先看分母，没有值就不要给出这个序列。",
+            "A division by 0 gives NaN or Inf: look at the divisor first, and leave the series out while it has no "
+            "value.",
+        ),
+        command=f"curl -s {lab.metrics}",
+    )
 
 
 def _last_words(lab: TracerLab) -> Text:

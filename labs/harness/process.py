@@ -149,7 +149,12 @@ class Operator:
             self._number = next(self._numbers)
             self._running = True
         do = "start_reference" if reference else "start_operator"
-        self._ask(do, process=self._number, env=dict(env or {}), args=list(args))
+        try:
+            self._ask(do, process=self._number, env=dict(env or {}), args=list(args))
+        except Exception:  # refused: there is no such instance to end later
+            with self._changed:
+                self._running = False
+            raise
 
     def wait_connected(self, timeout: float = 10.0) -> None:
         """Returns once this instance has asked the API server for something; see start()."""

@@ -27,6 +27,10 @@ class _TimeUp(BaseException):
     """Not an Exception, so that a check which catches broadly does not catch this."""
 
 
+class Starved(Exception):
+    """The machine gave the run a part of its time only, and too small a one to judge by: ours."""
+
+
 class OutOfStep(Exception):
     """lab.toml and grader.py name different checks."""
 
@@ -35,7 +39,8 @@ class OutOfStep(Exception):
 class Runner:
     """`only` runs just these checks (and what they need); empty runs all. `kernel` is named in failures.
 
-    No check begins after `deadline`, by pace.now(), and none goes on after `latest`, by time.monotonic().
+    No check begins after `deadline`, by pace.now(), and none goes on after `latest`, by time.monotonic(). `settle` is
+    called behind a check whose time was up, with the seconds that there are, and waits for what that check left undone.
     """
 
     lab: Lab
@@ -49,6 +54,7 @@ class Runner:
     statuses: dict[str, str] = field(default_factory=dict)
     kernel: str = ""
     lost: bool = False
+    settle: Callable[[float], None] = field(default=lambda _seconds: None)
 
     def verify(self) -> None:
         """Raises OutOfStep unless each check of lab.toml has its function and the other way round."""
@@ -60,7 +66,7 @@ class Runner:
     def run(self, fixture: Any) -> None:
         """Every check in order, each called with `fixture`.
 
-        Raises whatever a check raises beyond Failed and NotInTime.
+        Raises whatever a check raises beyond Failed and NotInTime, and Starved.
         """
         wanted = self._wanted()
         for check in self.lab.checks:
@@ -97,8 +103,10 @@ class Runner:
     def _ready(self, check: Check) -> bool:
         met = all(self.statuses.get(need) == "passed" for need in check.needs)
         stopped = self.stop_at_failure and "failed" in self.statuses.values()
-        in_time = pace.now() < self.deadline and time.monotonic() < self.latest
-        return met and not self.lost and not stopped and in_time
+        ready = met and not self.lost and not stopped and pace.now() < self.deadline
+        if ready and time.monotonic() >= self.latest:
+            raise Starved(f"{check.id} did not get its turn")
+        return ready
 
     def _settle(self, check: Check, status: str, **fields: Any) -> None:
         self.statuses[check.id] = status
@@ -117,6 +125,9 @@ class Runner:
         except NotInTime as late:
             return self._late(check, late.what)
         except _TimeUp:
+            if time.monotonic() >= self.latest and pace.now() < self.deadline:
+                raise Starved(f"{check.id} was not done") from None
+            self.settle(self.latest - time.monotonic())
             zh = f"{limit:g} 秒内没有做完"
             return self._late(check, Text(zh, f"it was not done within {limit:g} s"))
         return None
@@ -172,7 +183,7 @@ def _time_limit(seconds: float, latest: float) -> Iterator[None]:
             raise _TimeUp
 
     previous = signal.signal(signal.SIGALRM, up)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.01))
+    signal.setitimer(signal.ITIMER_REAL, max(min(seconds, latest - time.monotonic()), 0.01))
     try:
         yield
     finally:

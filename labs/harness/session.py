@@ -304,6 +304,8 @@ class Session:
             self._ended = self._process.wait()
         except StartFailed as error:
             self._break(f"{error}\n{error.log}")
+        if self._guest:
+            self._guest.close()  # nobody is left to have its answers, and one may take minutes
         self._inbox.put(b"")  # behind all that it sent, which is handled first, however long that takes
 
     def _ended_early(self) -> None:

@@ -140,6 +140,7 @@ class TracerLab(ProgramLab):
     measured: Callable[..., None] = lambda *_args, **_fields: None
     metrics: str = "http://127.0.0.1:9100/metrics"
     mesh_report: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    scraped: Exposition | None = field(default=None, init=False, repr=False)
     _standing: set[Destination] = field(default_factory=set, repr=False)
     _untouched: Objects | None = field(default=None, repr=False)
 
@@ -230,7 +231,8 @@ class TracerLab(ProgramLab):
             if response.status != 200 or not kind.startswith(_CONTENT_TYPE):
                 saw = Text(f"状态 {response.status}，类型 {kind}", f"status {response.status}, type {kind}")
             else:
-                return parse(response.body)
+                self.scraped = parse(response.body)
+                return self.scraped
         except GuestRefused as refused:
             saw = Text(f"没有应答：{refused}", f"no answer: {refused}")
         except BadExposition as bad:

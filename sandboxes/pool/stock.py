@@ -36,6 +36,16 @@ def _freeze(sandbox: Sandbox, frozen: bool) -> None:
         method(frozen)
 
 
+def _thawed(sandbox: Sandbox) -> bool:
+    """Whether it answers again. It is in nobody's list here: what cannot be asked is ended."""
+    try:
+        _freeze(sandbox, False)
+        return sandbox.alive()
+    except BaseException:
+        sandbox.close()
+        raise
+
+
 def _settle(sandbox: Sandbox) -> None:
     """What is frozen half started would go on starting at the learner's expense."""
     method = getattr(sandbox, "settle", None)
@@ -98,8 +108,7 @@ class Stock:
                     return None
                 sandbox = spares.pop(0).sandbox
                 self._changed.notify_all()
-            _freeze(sandbox, False)
-            if sandbox.alive():
+            if _thawed(sandbox):
                 return sandbox
             log.warning("spare %s did not come back from the freeze", sandbox.handle.id)
             sandbox.close()

@@ -262,7 +262,11 @@ def _connect(path: Path, timeout: float) -> tuple[socket.socket, int]:
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError as error:
         raise Gone(f"the machine is not there ({error.strerror})") from error
-    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    except OSError:  # this process has no descriptor left: that is not the machine's end
+        os.close(folder)
+        raise
     try:
         # QEMU would leave a second client in its backlog, without a word
         _lock(folder, time.monotonic() + timeout)

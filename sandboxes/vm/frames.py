@@ -17,6 +17,7 @@ from typing import Any
 VERSION = 1
 MAX_HEADER = 16 << 10
 MAX_PAYLOAD = 32 << 10
+MAX_DEPTH = 50
 # what a new client sends first: it fills up whatever frame a lost client left open
 PADDING = bytes(MAX_HEADER + MAX_PAYLOAD)
 _MAGIC = b"lmvm"
@@ -115,8 +116,21 @@ class Decoder:
 
 
 def loads(text: bytes) -> Any:
-    """JSON whose numbers are finite: 1e999 and NaN are no answers. Raises ValueError, RecursionError."""
-    return json.loads(text, parse_float=_finite, parse_constant=_finite)
+    """JSON whose numbers are finite, and which others can take apart: 1e999 and NaN are no answers, nor is what nests
+    deeper than MAX_DEPTH. Raises ValueError, RecursionError.
+    """
+    value = json.loads(text, parse_float=_finite, parse_constant=_finite)
+    if _deeper(value, MAX_DEPTH):
+        raise ValueError(f"it nests deeper than {MAX_DEPTH} levels")
+    return value
+
+
+def _deeper(value: Any, most: int) -> bool:
+    """Whether lists and objects nest deeper than `most` levels."""
+    if not isinstance(value, dict | list):
+        return False
+    inside = value.values() if isinstance(value, dict) else value
+    return most == 0 or any(_deeper(each, most - 1) for each in inside)
 
 
 def _finite(text: str) -> float:

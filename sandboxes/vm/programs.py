@@ -81,8 +81,9 @@ class Program:
             self._ended.set()
         elif header.get("event") == "output":
             self._left -= len(payload)
-            if self._left < 0:  # the agent keeps to its limit: this is somebody who writes in its name
-                self._give_up(Malformed("more output than the agent may send"))
+            # the agent keeps to its limit and sends no empty piece: this is somebody who writes in its name
+            if self._left < 0 or not payload:
+                self._give_up(Malformed("output that the agent does not send"))
             elif self._on_output is not None:
                 self._on_output(payload)
         elif header.get("event") == "exit":
@@ -91,6 +92,10 @@ class Program:
             self._ended.set()
             if self._on_exit is not None:
                 self._on_exit(self._exit)
+        else:
+            self._give_up(
+                Malformed(f"an event {str(header.get('event'))[:20]!r} that the agent does not send")
+            )
 
     def _give_up(self, error: GuestError) -> None:
         self._channel.unlisten(self.number)

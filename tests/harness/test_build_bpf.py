@@ -220,12 +220,12 @@ def test_missing_headers_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_program_of_300_mib_is_an_error_of_the_learners(jails: Jails, into: Path) -> None:
     files = {
         **SOLUTION.files,
-        "large.go": b"package main\n\nvar Large = [300 << 20]byte{1}\n\nfunc init() { println(&Large) }\n",
+        "large.go": b"package main\n\nvar Large = [80 << 20]byte{1}\n\nfunc init() { println(&Large) }\n",
     }
     built = build.build(LAB, Submission(files), jails, into, lambda text: None)
     assert built.program is None
     assert built.reason is not None
-    assert "larger than 128 MiB" in built.reason.en
+    assert "larger than 64 MiB" in built.reason.en
     assert not into.with_name("exported").exists() or not into.with_name("exported").stat().st_size
 
 

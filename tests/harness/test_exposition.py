@@ -59,6 +59,7 @@ def test_growth_and_what_has_fallen() -> None:
         (b"# TYPE a number\n", 1, "no type number"),
         (b"# TYPE a counter\na -1\n", 2, "counter a is -1.0"),
         (b"# TYPE a counter\na NaN\n", 2, "counter a is nan"),
+        (b"# TYPE a counter\na +Inf\n", 2, "counter a is inf"),
         (b"a{x=1} 1\n", 1, "not a label"),
         (b'a{x="1" y="2"} 1\n', 1, "not a label"),
         (b'a{x="1",x="2"} 1\n', 1, "label x is there twice"),
@@ -79,3 +80,10 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     with contextlib.suppress(BadExposition):
         seen = parse(body)
         assert seen.cardinality().total() == len(seen.samples)
+
+
+def test_what_has_no_end_is_found_where_it_has_no_meaning() -> None:
+    page = parse(
+        b'# TYPE p summary\np{quantile="0.9"} NaN\np_sum 0\np_count 0\n# TYPE g gauge\ng NaN\nu +Inf\n'
+    )
+    assert page.endless() == ["g nan", "u inf"]

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -16,6 +17,7 @@ from labs.harness.events import Event
 from labs.harness.submission import Submission
 from labs.harness.verdict import Verdict
 from sandboxes import paths
+from sandboxes.interface import StartFailed
 
 pytestmark = pytest.mark.system
 
@@ -72,6 +74,19 @@ def test_vet_and_gofmt_advise_but_do_not_fail() -> None:
     verdict, events = grade(main)
     assert verdict.verdict == "pass"
     assert {e["tool"] for e in of(events, "diagnostic")} == {"gofmt", "vet"}
+
+
+def test_advice_that_does_not_come_changes_no_verdict(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> NoReturn:
+        raise StartFailed("no jail for go vet")
+
+    monkeypatch.setattr(engine.build, "vet", broken)
+    verdict, _ = grade(SOLUTION.files["main.go"].decode())
+    assert verdict.verdict == "pass"
+    assert "no advice of go vet" in caplog.text
+    assert "no jail for go vet" in caplog.text
 
 
 def test_an_empty_submission_is_an_error_without_a_build() -> None:

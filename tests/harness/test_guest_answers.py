@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -47,3 +48,17 @@ def test_what_makes_no_sense_is_refused(answer: dict[str, Any]) -> None:
 def test_a_worker_without_a_number_is_refused(answer: dict[str, Any]) -> None:
     with pytest.raises(GuestRefused, match="makes no sense"):
         guest(answer).worker()
+
+
+@pytest.mark.parametrize("body", ["[" * 16_000, '{"value": ' + "9" * 400 + "}" + " " * 900, '{"a":' * 100])
+def test_a_body_that_would_break_its_reader_is_cut(body: str) -> None:
+    [one] = guest({"received": [ROW | {"body": body}]}).received()
+    assert body.startswith(one.body)
+    with pytest.raises(json.JSONDecodeError):
+        json.loads(one.body)
+
+
+def test_a_command_that_had_to_be_killed_is_refused() -> None:
+    assert guest({"code": 1, "late": False}).run("false") == (1, "")
+    with pytest.raises(GuestRefused, match="cat /x did not end within 10 s"):
+        guest({"code": None, "late": True}).run("cat", "/x")

@@ -15,6 +15,7 @@ from labs.harness.channel import Channel, GuestRefused, Refused
 from labs.harness.events import Emitter
 from labs.harness.guests import Guest
 from labs.harness.jails import Jails
+from labs.harness.process import Operator
 from labs.harness.protocol import encode
 from labs.harness.session import Options, Session
 from sandboxes.vm.errors import Refused as AgentRefused
@@ -65,3 +66,18 @@ def test_where_the_learners_program_has_run_a_check_fails(monkeypatch: pytest.Mo
 def test_in_a_machine_that_only_we_have_used_it_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Refused, match="no space left"):
         asked(reply(Full(used=False), monkeypatch))
+
+
+def test_a_start_that_was_refused_leaves_nothing_to_kill() -> None:
+    asked: list[str] = []
+
+    def ask(do: str, **_: Any) -> None:
+        asked.append(do)
+        raise GuestRefused("no such file")
+
+    operator = Operator(ask, lambda: False)
+    with pytest.raises(GuestRefused):
+        operator.launch()
+    assert not operator.running
+    operator.kill()
+    assert asked == ["start_operator"]

@@ -37,9 +37,11 @@ class Lab:
     kernel: str = "6.1"
     metrics: str = "http://127.0.0.1:9000/metrics"
     operator: Program = field(default_factory=Program)
+    scraped: Exposition | None = None
 
     def scrape(self) -> Exposition:
-        return parse(f"# TYPE hits_total counter\n{next(self.pages)}\n".encode())
+        self.scraped = parse(f"# TYPE hits_total counter\n{next(self.pages)}\n".encode())
+        return self.scraped
 
 
 @dataclass
@@ -71,6 +73,28 @@ def test_it_works(graded: Graded[World]) -> None:
 
     graded.checks["counts"](lab("hits_total 1", "hits_total 3"))
     assert seen == [(1, 3)]
+
+
+@pytest.mark.parametrize("value", ["NaN", "+Inf", "-Inf", "1e999"])
+def test_what_is_no_number_is_told_as_such(graded: Graded[World], value: str) -> None:
+    @graded("counts")
+    def counts(world: World) -> None:
+        int(world.page().value("errors"))
+
+    with pytest.raises(Failed) as told:
+        graded.checks["counts"](lab(f"errors {value}"))
+    assert "errors" in told.value.saw.en
+    assert told.value.command == "curl -s http://127.0.0.1:9000/metrics"
+
+
+def test_a_fault_of_the_graders_own_is_not_the_pages(graded: Graded[World]) -> None:
+    @graded("counts")
+    def counts(world: World) -> None:
+        world.page()
+        int("four")
+
+    with pytest.raises(ValueError, match="four"):
+        graded.checks["counts"](lab("errors 4"))
 
 
 @pytest.mark.parametrize("second", ["hits_total 4", 'hits_total{way="other"} 9'])

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from labs.harness.learner import Callbacks
 from labs.harness.output import Batches
+from sandboxes.interface import Completed
 
 
 def _unreachable(*_: Any) -> None:
@@ -42,3 +44,20 @@ def test_an_end_waits_for_what_is_being_handed_on() -> None:
     ended.join(10)
     batches.close()
     assert heard == ["last words"]
+
+
+def test_a_sink_that_fails_on_the_last_words_ends_the_run() -> None:
+    broken: list[str] = []
+    handing_on = threading.Event()
+
+    def full(_lines: list[dict[str, Any]]) -> None:
+        handing_on.set()
+        raise OSError("no space left on device")
+
+    callbacks = Callbacks(full, _unreachable, _unreachable, broken.append)
+    batches = Batches(lambda lines: callbacks.lines(lines), _unreachable, _unreachable)
+    batches.close()
+    batches.feed(b"last words\n")
+    callbacks.ended(1, Completed(0, b"", 0.1), batches)
+    assert handing_on.is_set()
+    assert "no space left" in broken[0]

@@ -14,7 +14,7 @@ from labs.harness.channel import GuestLost
 from labs.harness.checks import CheckFunction, Failed, NotInTime
 from labs.harness.events import Text
 from labs.harness.manifest import Lab
-from labs.harness.runner import OutOfStep, Runner
+from labs.harness.runner import OutOfStep, Runner, Starved
 
 LAB = manifest.load("services/echo", Path(__file__).with_name("labs"))
 NO = Text("不", "no")
@@ -83,9 +83,34 @@ def test_after_the_deadline_the_rest_is_skipped() -> None:
     assert seen == [("speaks", "skipped"), ("ends", "skipped")]
 
 
-def test_a_busy_machine_does_not_stretch_a_run_for_ever() -> None:
-    seen, _ = run(lambda lab: None, latest=time.monotonic() - 1)
-    assert seen == [("speaks", "skipped"), ("ends", "skipped")]
+def test_a_machine_too_busy_to_judge_on_is_ours() -> None:
+    """By the run's own clock there is time left, and by the wall's there is none."""
+    with pytest.raises(Starved, match="speaks did not get its turn"):
+        run(lambda lab: None, latest=time.monotonic() - 1)
+    begun = time.monotonic()
+    with pytest.raises(Starved, match="speaks was not done"):
+        run(lambda lab: time.sleep(20), latest=time.monotonic() + 0.2)
+    assert time.monotonic() - begun < 5
+
+
+def test_what_a_late_check_left_undone_is_awaited_before_the_next() -> None:
+    told: list[str] = []
+
+    def settle(seconds: float) -> None:
+        told.append("settled")
+        assert 0 < seconds <= 60
+
+    hurried = dataclasses.replace(
+        LAB, checks=tuple(dataclasses.replace(one, timeout=0.2, needs=()) for one in LAB.checks)
+    )
+    run(
+        lambda lab: time.sleep(20),
+        lambda lab: told.append("ends"),
+        hurried,
+        settle=settle,
+        latest=time.monotonic() + 60,
+    )
+    assert told == ["settled", "ends"]
 
 
 def test_only_leaves_the_others_out() -> None:

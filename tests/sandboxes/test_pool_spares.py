@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 
 from sandboxes.interface import Spec
@@ -51,6 +53,21 @@ def test_a_spare_that_died_is_not_leased(pool: Pool) -> None:
         assert handle.id != spare
     assert spare in pool.fake.closed
     await_true(lambda: status("warm") == 1, 5, "and it is replaced")
+
+
+def test_a_spare_that_cannot_be_asked_is_closed(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the pool has no descriptor left, say: nobody would have it in a list any more."""
+    client.keep_warm(fake_spec(), 1)
+    await_true(lambda: status("warm") == 1, 5, "a spare")
+    (spare,) = pool.fake.started
+
+    def alive() -> bool:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(pool.fake.sandboxes[spare], "alive", alive)
+    with pytest.raises(OSError, match="too many"):
+        pool.daemon.stock.take(fake_spec())
+    assert spare in pool.fake.closed
 
 
 def test_a_spare_that_stands_and_does_not_answer_is_closed_and_another_is_leased(pool: Pool) -> None:

@@ -346,9 +346,24 @@ def test_output_in_the_agents_name_is_bounded(tmp_path: Path) -> None:
 
     with _channel(tmp_path, agent) as channel:
         program = Client(channel).start(("/bin/x",), output_bytes=64 << 10, on_output=kept.extend)
-        with pytest.raises(Malformed, match="more output"):
+        with pytest.raises(Malformed, match="does not send"):
             program.wait(10)
     assert len(kept) <= 64 << 10
+
+
+@pytest.mark.parametrize(("event", "payload"), [("output", b""), ("other", b"x")])
+def test_events_that_no_agent_sends_end_the_listening(tmp_path: Path, event: str, payload: bytes) -> None:
+    """They would cost the host a processor without end, and count against no limit."""
+
+    def agent(connection: socket.socket, frame: Frame) -> None:
+        connection.sendall(_answer(frame, ok={"pid": 7}))
+        header = {"event": event, "program": frame.header["args"]["program"]}
+        connection.sendall(encode(Frame(frame.session, header, payload)))
+
+    with _channel(tmp_path, agent) as channel:
+        program = Client(channel).start(("/bin/x",))
+        with pytest.raises(Malformed, match="does not send"):
+            program.wait(10)
 
 
 @pytest.mark.parametrize("pid", ["1e999", "NaN", '"x"', "[]", "null"])

@@ -11,7 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandboxes.vm.frames import MAX_HEADER, MAX_PAYLOAD, PADDING, BadFrame, Decoder, Frame, encode
+from sandboxes.vm.frames import (
+    MAX_DEPTH,
+    MAX_HEADER,
+    MAX_PAYLOAD,
+    PADDING,
+    BadFrame,
+    Decoder,
+    Frame,
+    encode,
+    loads,
+)
 
 SESSION = 7
 _headers = st.dictionaries(st.text(max_size=5), st.integers() | st.text(max_size=10) | st.none(), max_size=4)
@@ -119,3 +129,13 @@ def test_both_sides_write_the_same_bytes() -> None:
     assert encode(Frame(0x01020304, header, b"p")).hex() == (
         "6c6d766d0100000900000001010203040a849773" + b'{"id": 1}p'.hex()
     )
+
+
+@pytest.mark.parametrize(("opens", "closes"), [("[", "]"), ('{"a":', "}")])
+def test_what_nests_too_deep_for_others_is_refused(opens: str, closes: str) -> None:
+    def nested(levels: int) -> bytes:
+        return (opens * levels + "0" + closes * levels).encode()
+
+    loads(nested(MAX_DEPTH))
+    with pytest.raises(ValueError, match="nests deeper"):
+        loads(nested(MAX_DEPTH + 1))
