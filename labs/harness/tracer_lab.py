@@ -358,9 +358,23 @@ class TracerLab(ProgramLab):
                 "stopped the program, then listed the kernel's eBPF objects",
             ),
             expected=Text("没有留下程序、map、link 或 pin", "no program, map, link or pin is left"),
-            hint=lambda left: Text(f"还在：\n{left}", f"still there:\n{left}"),
+            hint=_whose,
             command="bpftool prog; bpftool map; bpftool link; ls /sys/fs/bpf",
         )
+
+
+def _whose(left: Objects) -> Text:
+    """Who may hold what is left of a tracer that has ended."""
+    if left.pins:
+        return Text(
+            "pin 会留住它引用的一切。这里用不着 pin。",
+            "A pin keeps all that it refers to. Nothing here needs one.",
+        )
+    return Text(
+        "没有 pin。要么是你启动的某个进程还拿着描述符，要么是用 netlink 挂的（tc、XDP），它属于网卡：改用 link。",
+        "No pin holds it. Either a process that yours started still has a descriptor, or it was attached by netlink "
+        "(tc, XDP) and belongs to the device: use a link.",
+    )
 
 
 def _advice(ended: Exit, last_words: str) -> Text:

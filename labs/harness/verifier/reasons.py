@@ -174,9 +174,12 @@ REASONS = (
         r"invalid bpf_context access|dereference of modified ctx ptr|R\d+ invalid mem access 'ctx'",
         Text("读写了上下文里不允许的位置", "a place in the context is accessed that is not open"),
         Text(
-            "上下文的大小和可访问的字段由程序类型决定。检查 SEC(...) 和参数类型是否对应；不要先对 ctx 做加减再解引用。",
+            "上下文的大小和可访问的字段由程序类型决定。检查 SEC(...) 和参数类型是否对应；不要先对 ctx 做加减再解引用。"
+            "clang 会把 memcpy 编译成这样：追踪类的程序把地址交给 bpf_probe_read_kernel，或用 BPF_CORE_READ 读字段。",
             "The type of the program decides which fields of the context there are. See that SEC(...) and the type of "
-            "the argument belong together, and do not do arithmetic on ctx before the access.",
+            "the argument belong together, and do not do arithmetic on ctx before the access. clang makes such "
+            "arithmetic of memcpy: in a tracing program hand the address to bpf_probe_read_kernel, or read the fields "
+            "with BPF_CORE_READ.",
         ),
     ),
     Reason(
