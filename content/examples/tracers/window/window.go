@@ -42,7 +42,7 @@ func (w *Window) Sum(now time.Time) int {
 	return sum
 }
 
-// Above is how many keys had more than limit events within one second of the window.
+// Above is how many keys had more than limit events within one slot, a second of the clock.
 func (w *Window) Above(limit int, now time.Time) int {
 	keys := map[string]struct{}{}
 	w.each(now, func(key string, count int) {
