@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 MAX_LINES = 40
-MISSING = object()
 
 
 def differs(seen: Any, want: Any) -> list[str]:

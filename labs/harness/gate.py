@@ -96,14 +96,6 @@ class Gate:
         self.faults([])
         self._http.put("/resume").raise_for_status()
 
-    def pause(self) -> None:
-        """Hold every write of the operator from now on; reads and watches go on. Replaces the rules."""
-        self.faults([Fault("write", "", "block")])
-
-    def resume(self) -> None:
-        """End a pause; the same as clear()."""
-        self.clear()
-
     def requests(self, since: int = 0) -> list[GateRequest]:
         """The operator's requests with a sequence number above `since`, oldest first."""
         return self._requests(since, 0.0)

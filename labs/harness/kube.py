@@ -51,15 +51,7 @@ SERVICES = Kind("", "v1", "services", "Service")
 SECRETS = Kind("", "v1", "secrets", "Secret")
 CONFIGMAPS = Kind("", "v1", "configmaps", "ConfigMap")
 EVENTS = Kind("", "v1", "events", "Event")
-PVCS = Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim")
-SERVICEACCOUNTS = Kind("", "v1", "serviceaccounts", "ServiceAccount")
 STATEFULSETS = Kind("apps", "v1", "statefulsets", "StatefulSet")
-DEPLOYMENTS = Kind("apps", "v1", "deployments", "Deployment")
-JOBS = Kind("batch", "v1", "jobs", "Job")
-LEASES = Kind("coordination.k8s.io", "v1", "leases", "Lease")
-CRDS = Kind(
-    "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition", namespaced=False
-)
 
 
 class ApiError(Exception):

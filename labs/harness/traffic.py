@@ -254,9 +254,6 @@ class Truth:
     def ports(self) -> set[int]:
         return {c.port for c in self.connections}
 
-    def of(self, outcome: str) -> list[Connection]:
-        return [c for c in self.connections if c.outcome == outcome]
-
 
 @dataclass(frozen=True)
 class Deviation:

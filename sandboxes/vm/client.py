@@ -27,7 +27,7 @@ from sandboxes.vm import bpf
 from sandboxes.vm.channel import Channel
 from sandboxes.vm.errors import Malformed, Refused
 from sandboxes.vm.frames import VERSION, loads
-from sandboxes.vm.programs import Exit, OnExit, OnOutput, Program, Usage, number
+from sandboxes.vm.programs import Exit, OnOutput, Program, Usage, number
 
 _ENTROPY_BYTES = 64
 MIB = 1 << 20
@@ -128,7 +128,6 @@ class Client:
         output_bytes: int = 4 * MIB,
         stop_at_output: bool = True,
         on_output: OnOutput | None = None,
-        on_exit: OnExit | None = None,
         timeout: float = 10.0,
     ) -> Program:
         """Start a program as root of the guest, in a control group of its own with these limits (0: none).
@@ -138,7 +137,7 @@ class Client:
         `stop_at_output`, ends it. When it ends, all that it started is ended. Raises Refused when it does
         not start.
         """
-        program = Program(self._channel, number(), on_output, on_exit, output_bytes)
+        program = Program(self._channel, number(), on_output, output_bytes)
         self._channel.listen(program.number, program.hear)
         args = {
             "program": program.number,

@@ -44,9 +44,6 @@ class Exit:
     usage: Usage
 
 
-OnExit = Callable[[Exit], None]
-
-
 def number() -> int:
     """A program's number: never used before, and exact in every JSON parser."""
     return secrets.randbits(52) + 1
@@ -60,7 +57,6 @@ class Program:
         channel: Channel,
         number: int,
         on_output: OnOutput | None,
-        on_exit: OnExit | None,
         output_bytes: int = 0,
     ) -> None:
         """`output_bytes` is what the agent was told to let through; 0: all of it."""
@@ -69,7 +65,6 @@ class Program:
         self.pid = 0
         self._channel = channel
         self._on_output = on_output
-        self._on_exit = on_exit
         self._ended = threading.Event()
         self._exit: Exit | None = None
         self._lost: GuestError | None = None
@@ -90,8 +85,6 @@ class Program:
             self._exit = parse_exit(header.get("exit"))
             self._channel.unlisten(self.number)
             self._ended.set()
-            if self._on_exit is not None:
-                self._on_exit(self._exit)
         else:
             self._give_up(
                 Malformed(f"an event {str(header.get('event'))[:20]!r} that the agent does not send")

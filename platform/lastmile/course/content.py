@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -189,10 +189,3 @@ def neighbours(slug: str, content: Path = CONTENT) -> tuple[ChapterEntry | None,
     before = order[here - 1] if here else None
     after = order[here + 1] if here + 1 < len(order) else None
     return before, after
-
-
-def files_of(content: Path = CONTENT) -> Iterator[tuple[str, str, Path]]:
-    """(slug, language, path) of every file that the course should have."""
-    for entry in written(content):
-        for language in LANGUAGES:
-            yield entry.slug, language, chapter_file(entry.slug, language, content)
