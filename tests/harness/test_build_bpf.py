@@ -180,12 +180,21 @@ def test_embed_is_not_c_of_this_compiler(jails: Jails, into: Path) -> None:
     assert "invalid preprocessing directive" in built.diagnostics[0].message
 
 
-@pytest.mark.parametrize("line", ['#include "/dev/zero"', '__asm__(".incbin \\"/dev/zero\\"");'])
-def test_a_device_is_nothing_or_too_much(line: str, jails: Jails, into: Path) -> None:
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [('#include "/dev/zero"', ""), ('__asm__(".incbin \\"/dev/zero\\"");', "used up its memory")],
+)
+def test_a_device_is_nothing_or_too_much(line: str, why: str, jails: Jails, into: Path) -> None:
     lab = replace(LAB, build=replace(LAB.build, seconds=20.0, memory_bytes=512 << 20))
     files = {**SOLUTION.files, C: with_c(line).encode()}
     built = build.build(lab, Submission(files), jails, into, lambda text: None)
-    assert built.bpf is None or built.bpf.stat().st_size < 1 << 16
+    if why:
+        assert built.bpf is None
+        assert built.reason is not None
+        assert why in built.reason.en
+    else:
+        assert built.bpf is not None
+        assert built.bpf.stat().st_size < 1 << 16
 
 
 def test_a_preprocessor_bomb_is_stopped(jails: Jails, into: Path) -> None:

@@ -114,5 +114,9 @@ def test_it_asks_while_its_block_runs_and_no_longer() -> None:
 
 
 def test_without_a_sandbox_there_is_nothing_to_ask() -> None:
-    with Starvation({}, lambda name, factor: None):
-        pass
+    def delay(handle: Handle) -> RunDelay:
+        raise AssertionError(handle)
+
+    before = set(threading.enumerate())
+    with Starvation({}, lambda name, factor: None, delay):
+        assert not set(threading.enumerate()) - before

@@ -67,7 +67,8 @@ def test_who_sleeps_does_not_wait() -> None:
     meter = DelayMeter()
     try:
         with crowd(process.pids()):
-            await_true(lambda: waited(lambda: meter.look(process.pids())) == 0.0, 60, "it wants nothing")
+            await_true(lambda: waited(lambda: meter.look(process.pids())) == 0.0, 60, "it has begun to sleep")
+            assert [waited(lambda: meter.look(process.pids())) for _ in range(3)] == [0.0] * 3
     finally:
         process.kill()
 

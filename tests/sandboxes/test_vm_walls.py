@@ -13,7 +13,6 @@ from sandboxes.interface import Spec
 from sandboxes.jail import Command, Limits, run
 from sandboxes.vm import VirtualMachine, VirtualMachineProvider, memory, qemu
 from sandboxes.vm.shelf import shelf
-from tests.sandboxes.machine import processes
 
 pytestmark = pytest.mark.system
 
@@ -112,4 +111,3 @@ def test_its_command_line_has_no_network_and_no_disk(machine: VirtualMachine) ->
     )
     assert words[words.index("-sandbox") + 1].startswith("on,")
     assert qemu.KVM not in " ".join(words)
-    assert processes(f"label={machine.handle.id}") == []
