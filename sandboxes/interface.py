@@ -120,3 +120,9 @@ class Provider(Protocol):
 
     def find(self) -> Iterator[Handle]:
         """Every sandbox of this kind that stands on this machine, for the reaper."""
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError unless `name` is a plain relative path: no empty, `.` or `..` part, no NUL."""
+    if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
+        raise ValueError(f"{name!r} is not the name of a file below /work")

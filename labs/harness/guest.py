@@ -6,7 +6,6 @@ show a learner what is there, and judge by what the host knows (labs/harness/tra
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -238,7 +237,7 @@ class Guest:
 
     def mesh(self, plan: MeshPlan) -> dict[str, Any]:
         """What the guest says has become of the plan, when all of it has happened: see labs.harness.mesh.comparing."""
-        return self._ask("mesh_do", {"plan": json.loads(plan.json())}, plan.seconds)[0]
+        return self._ask("mesh_do", {"plan": plan.fields()}, plan.seconds)[0]
 
     def webhook(self, answer: Literal["ok", "fail", "slow", "hang", "refuse"]) -> None:
         """How http://127.0.0.1:9800 answers from now on: 204, 500, 204 after 2 s, not at all, or nobody listens.

@@ -27,7 +27,7 @@ from sandboxes.interface import Completed, Handle
 from sandboxes.pool import client as pool
 from sandboxes.vm.client import Client
 from sandboxes.vm.errors import GuestError, Refused, Silent, TooLarge
-from sandboxes.vm.programs import Exit, Program
+from sandboxes.vm.programs import Program
 
 T = TypeVar("T")
 MIB = 1 << 20
@@ -232,24 +232,12 @@ class Guest:
             while not self._closed:
                 ended = program.wait(_POLL_SECONDS)
                 if ended is not None:
-                    self._on.ended(number, _completed(ended), self._output)
+                    self._on.ended(number, ended.completed(), self._output)
                     return
         except GuestError as error:
             if not self._closed:
                 self._lose(error)
                 self._on.ended(number, Completed(None, b"", 0.0, "guest"), self._output)
-
-
-def _completed(ended: Exit) -> Completed:
-    code = 128 + ended.signal if ended.signal else ended.code
-    return Completed(
-        exit_code=None if ended.stopped_by else code,
-        output=b"",
-        seconds=ended.seconds,
-        stopped_by=ended.stopped_by,
-        memory_peak_bytes=ended.usage.memory_peak_bytes,
-        cpu_seconds=ended.usage.cpu_seconds,
-    )
 
 
 Args = Mapping[str, Any]

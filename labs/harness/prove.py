@@ -22,7 +22,7 @@ from labs.harness.mistakes import Mistake
 from labs.harness.mutants import Mutant
 from labs.harness.proof import Finding, Proof, Repeated
 from labs.harness.submission import Submission, accept, read_dir
-from labs.harness.verdict import Verdict
+from labs.harness.verdict import MOST_TRIES, Verdict
 
 PARTS = ("right", "mistakes", "mutants", "repeat")
 Say = Callable[[str], None]
@@ -31,7 +31,6 @@ R = TypeVar("R")
 
 _WHOLE = engine.Options(advice=False)
 _TO_FIRST_FAILURE = engine.Options(advice=False, stop_at_failure=True)
-_INTERNAL_TRIES = 3  # as the site does
 
 
 @dataclass(frozen=True)
@@ -213,7 +212,7 @@ class _Prover:
         self, submission: Submission, options: engine.Options, seed: int = 1, lab: Lab | None = None
     ) -> Judged:
         """`internal` is tried again, as the site does."""
-        for _ in range(_INTERNAL_TRIES):
+        for _ in range(MOST_TRIES):
             events: list[Event] = []
             verdict = engine.grade(lab or self.lab, submission, events.append, self.cancel, seed, options)
             if verdict.verdict != "internal":

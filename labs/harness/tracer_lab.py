@@ -31,7 +31,6 @@ program is root there. All waiting here is bounded.
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -255,7 +254,7 @@ class TracerLab(ProgramLab):
         Raises Failed when the guest did something else: overloaded, or in a way that no execution of the plan
         can be, which is said apart.
         """
-        report = self.guest.traffic(json.loads(plan.json()), plan.seconds)
+        report = self.guest.traffic(plan.fields(), plan.seconds)
         result = compare(plan, report)
         if not result.fits:
             raise _failed_traffic(plan, result)

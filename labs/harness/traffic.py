@@ -12,12 +12,11 @@ plan happened: an overloaded guest and one that lies are told apart.
 
 from __future__ import annotations
 
-import json
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 MAX_CONNECTIONS = 2000
 MAX_TIMEOUTS = 64
@@ -41,19 +40,7 @@ Kind = Literal[
     "give_up",
     "self_connect",
 ]
-KINDS: tuple[Kind, ...] = (
-    "client_close",
-    "server_close",
-    "client_reset",
-    "server_reset",
-    "refused",
-    "timeout",
-    "half_open",
-    "overflow",
-    "client_unread",
-    "give_up",
-    "self_connect",
-)
+KINDS: tuple[Kind, ...] = get_args(Kind)
 # how the far end has to behave, and how the client's call has to end
 _SERVE: dict[str, str] = {
     "client_close": "echo",
@@ -197,18 +184,16 @@ class Plan:
         source.shuffle(drawn)
         return cls(tuple(listeners), tuple(_connections(drawn, backlog, source)), parallel)
 
-    def json(self) -> bytes:
+    def fields(self) -> dict[str, Any]:
         """The body of the guest's operation `traffic`: how things are to end is not in it."""
-        return json.dumps(
-            {
-                "parallel": self.parallel,
-                "listeners": [vars(listener) for listener in self.listeners],
-                "connections": [
-                    {name: value for name, value in vars(c).items() if name != "outcome"}
-                    for c in self.connections
-                ],
-            }
-        ).encode()
+        return {
+            "parallel": self.parallel,
+            "listeners": [vars(listener) for listener in self.listeners],
+            "connections": [
+                {name: value for name, value in vars(c).items() if name != "outcome"}
+                for c in self.connections
+            ],
+        }
 
     @property
     def seconds(self) -> float:

@@ -9,6 +9,7 @@ from labs.harness.events import Text
 
 Word = Literal["pass", "fail", "error", "internal"]
 Status = Literal["passed", "failed", "skipped"]
+MOST_TRIES = 3  # of a run that ends as `internal`
 EXIT_CODES: dict[Word, int] = {"pass": 0, "fail": 1, "error": 2, "internal": 3}
 
 

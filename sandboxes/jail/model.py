@@ -11,12 +11,6 @@ MIB = 1 << 20
 FIRST_DESCRIPTOR = 12
 
 
-def check_name(name: str) -> None:
-    """Raise ValueError unless `name` is a plain relative path: no empty, `.` or `..` part, no NUL."""
-    if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
-        raise ValueError(f"{name!r} is not the name of a file below /work")
-
-
 @dataclass(frozen=True)
 class Limits:
     """Bounds of one jail. Sizes in bytes, times in seconds; 0 seconds means without that bound.

@@ -17,8 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from sandboxes.interface import Completed, StartFailed, Unavailable
-from sandboxes.jail.model import Command, check_name
+from sandboxes.interface import Completed, StartFailed, Unavailable, check_name
+from sandboxes.jail.model import Command
 from sandboxes.keeper.cgroup import Cgroup, name_of
 from sandboxes.paths import run_dir
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sandboxes.interface import Handle
+from sandboxes.interface import Handle, check_name
 from sandboxes.vm import bpf
 from sandboxes.vm.channel import Channel
 from sandboxes.vm.errors import Malformed, Refused
@@ -199,12 +199,6 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def check_name(name: str) -> None:
-    """Raise ValueError unless `name` is the plain relative name of a file below /work."""
-    if "\0" in name or any(part in ("", ".", "..") for part in name.split("/")):
-        raise ValueError(f"{name!r} is not the name of a file below /work")
 
 
 def _state(ok: Mapping[str, Any]) -> State:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sandboxes.interface import Completed
 from sandboxes.vm.channel import Channel
 from sandboxes.vm.errors import GuestError, Malformed
 from sandboxes.vm.numbers import finite, whole
@@ -42,6 +43,19 @@ class Exit:
     stopped_by: str
     output_dropped: int
     usage: Usage
+
+    def completed(self, output: bytes = b"", stopped_by: str = "") -> Completed:
+        """As every sandbox tells an end: a code of 128 and more for a signal, None when a limit was the reason."""
+        stopped_by = stopped_by or self.stopped_by
+        code = self.code if self.code is not None else 128 + self.signal
+        return Completed(
+            exit_code=None if stopped_by else code,
+            output=output,
+            seconds=self.seconds,
+            stopped_by=stopped_by,
+            memory_peak_bytes=self.usage.memory_peak_bytes,
+            cpu_seconds=self.usage.cpu_seconds,
+        )
 
 
 def number() -> int:

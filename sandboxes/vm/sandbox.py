@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sandboxes import folders
-from sandboxes.interface import Completed, Handle, RunDelay, StartFailed
+from sandboxes.interface import Completed, Handle, RunDelay, StartFailed, check_name
 from sandboxes.jail import DelayMeter, Process
 from sandboxes.vm import qemu
-from sandboxes.vm.client import Client, check_name
+from sandboxes.vm.client import Client
 from sandboxes.vm.errors import Busy, GuestError, Refused
-from sandboxes.vm.programs import Exit
 
 _PING_SECONDS = 5.0
 _KILL_SECONDS = 10.0
@@ -120,11 +119,11 @@ class VirtualMachine:
                 return Completed(127, str(error).encode(), 0.0)
             ended = program.wait(timeout)
             if ended is not None:
-                return _completed(ended, bytes(output), ended.stopped_by)
+                return ended.completed(bytes(output))
             ended = program.kill(_KILL_SECONDS)
         if ended is None:
             return Completed(None, bytes(output), timeout, "wall")
-        return _completed(ended, bytes(output), "wall")
+        return ended.completed(bytes(output), "wall")
 
     def put(self, src: Path, dest: str) -> None:
         """Copy a file of the host to /work/`dest` in the guest, with its permissions."""
@@ -153,15 +152,3 @@ class VirtualMachine:
     def _open(self) -> None:
         if self._undo is None:
             raise RuntimeError(f"sandbox {self.handle.id} is closed")
-
-
-def _completed(ended: Exit, output: bytes, stopped_by: str) -> Completed:
-    code = ended.code if ended.code is not None else 128 + ended.signal
-    return Completed(
-        exit_code=None if stopped_by else code,
-        output=output,
-        seconds=ended.seconds,
-        stopped_by=stopped_by,
-        memory_peak_bytes=ended.usage.memory_peak_bytes,
-        cpu_seconds=ended.usage.cpu_seconds,
-    )

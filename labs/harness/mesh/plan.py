@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 from dataclasses import asdict, dataclass
-from typing import get_args
+from typing import Any, get_args
 
 from labs.harness.mesh.parts import Destination, Exchange, Fate, Server, ServerKind, Session
 from labs.harness.mesh.truth import Truth
@@ -46,9 +45,9 @@ class MeshPlan:
         """Raises ValueError for what the guest would refuse."""
         check(self)
 
-    def json(self) -> bytes:
+    def fields(self) -> dict[str, Any]:
         """The body of the guest's operation `mesh_do`."""
-        return json.dumps(asdict(self)).encode()
+        return asdict(self)
 
     def server(self, place: Destination) -> Server:
         return next(server for server in self.servers if server.place == place)

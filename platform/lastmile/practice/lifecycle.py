@@ -22,6 +22,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from labs.harness.events import Event, Text
+from labs.harness.verdict import MOST_TRIES
 from lastmile.practice import streams
 from lastmile.practice.models import (
     WORKING,
@@ -36,7 +37,6 @@ from lastmile.skills.models import CELLS, SkillEvidence
 
 log = logging.getLogger(__name__)
 
-TRIES = 3
 GIVEN_UP = Text(
     zh="我们试了三次都没能完成评测。是我们的错，这次运行不计入你的成绩，讲师已经能看到它。",
     en="We tried three times and could not grade this. It is our fault, it does not count, and your "
@@ -106,7 +106,7 @@ def release(claim: Claim) -> bool:
 def finish(claim: Claim, result: Result, events: list[Event]) -> Run | None:
     """Store the verdict once. None: this attempt lost the run meanwhile, and nothing was stored.
 
-    `internal` puts the run back into the queue until it has failed TRIES times; the answer then has
+    `internal` puts the run back into the queue until it has failed MOST_TRIES times; the answer then has
     the state `queued`.
     """
     mine = Run.objects.select_for_update().filter(pk=claim.run_id, attempt=claim.attempt).live()
@@ -147,7 +147,7 @@ def _withdraw(run_id: UUID, attempt: int, events: list[Event]) -> tuple[Run, boo
 def _fail(run: Run, result: Result, events: list[Event]) -> Run:
     # an attempt fails once, also when the sweeper had counted it before its worker woke up
     run.failures = min(run.failures + 1, run.attempt)
-    if run.failures >= TRIES:
+    if run.failures >= MOST_TRIES:
         run.quarantined = True
         _store(run, result, events)
         return run
