@@ -19,14 +19,14 @@ from django.core.management import get_commands
 
 from labs.harness import manifest
 from lastmile.embedded import programs
-from lastmile.embedded.supervisor import Plan
+from lastmile.embedded.up import Plan
 from lastmile.practice.outbox import queue_for
 from sandboxes.setup import packages
 
 # Folders, which the image names; what is for trying things out; what a learner sets.
 NOT_OF_COMPOSE = {
     *("LASTMILE_CACHE", "LASTMILE_STATE", "LASTMILE_RUN"),
-    *("LASTMILE_DEMO", "LASTMILE_DEBUG", "LASTMILE_WORKERS"),
+    *("LASTMILE_DEMO", "LASTMILE_DEBUG"),
     *("LASTMILE_URL", "LASTMILE_TOKEN"),
 }
 
@@ -41,7 +41,7 @@ def services(checkout: Path) -> dict[str, dict[str, Any]]:
 def test_it_works(services: dict[str, dict[str, Any]], checkout: Path) -> None:
     """Each command names something that is there."""
     commands = {name: service["command"].split() for name, service in services.items()}
-    assert set(commands) == {"setup", "migrate", "web", "sweeper", "pool", "worker"}
+    assert set(commands) == {"setup", "migrate", "web", "sweeper", "worker"}
     for words in commands.values():
         if words[:2] == ["python", "-m"]:
             assert importlib.util.find_spec(words[2]), words
@@ -62,11 +62,16 @@ def test_compose_and_docker_name_the_two_source_roots(
 
 
 def test_every_lab_has_workers_that_serve_its_queue(services: dict[str, dict[str, Any]]) -> None:
-    """Of `make up` and of the production shape: else its runs would wait for ever."""
+    """Of `make up` and of the production shape, which serve the same: else its runs would wait for ever."""
     wanted = {queue_for(lab.sandbox) for lab in manifest.all_labs()}
-    assert wanted <= set(Plan().queues.split(","))
-    worker = services["worker"]["command"]
-    assert wanted <= set(worker.partition("--queues ")[2].split(" ")[0].split(","))
+    assert wanted <= set(programs.QUEUES.split(","))
+    assert Plan().queues == programs.QUEUES
+    assert "--queues" not in services["worker"]["command"]
+
+
+def test_no_service_joins_the_processes_of_another(services: dict[str, dict[str, Any]]) -> None:
+    """Docker starts neither while the other does not run, nor tries again: after a reboot both would stay down."""
+    assert not [name for name, service in services.items() if {"pid", "ipc", "network_mode"} & set(service)]
 
 
 def test_the_image_has_what_the_sandboxes_need(checkout: Path) -> None:
@@ -83,8 +88,12 @@ def test_every_setting_of_a_site_is_passed(services: dict[str, dict[str, Any]], 
     assert passed - {"PYTHONPATH"} == settings - NOT_OF_COMPOSE
 
 
-def test_what_starts_sandboxes_alone_is_given_no_secret(services: dict[str, dict[str, Any]]) -> None:
-    assert set(services["pool"]["environment"]) == {"PYTHONPATH"}
+def test_what_starts_sandboxes_alone_is_given_no_secret(
+    services: dict[str, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in services["worker"]["environment"]:
+        monkeypatch.setenv(name, "given")
+    assert not {name for name in programs.pool().env if name.endswith(("_URL", "_SECRET_KEY"))}
     assert set(services["setup"]["environment"]) == {"PYTHONPATH", "LASTMILE_K8S_MIRROR"}
 
 
@@ -93,7 +102,7 @@ def test_the_site_cannot_reach_the_pool(services: dict[str, dict[str, Any]]) -> 
     mounts = {
         name for name, service in services.items() if any("run:" in v for v in service.get("volumes", ()))
     }
-    assert mounts == {"pool", "worker"}
+    assert mounts == {"worker"}
 
 
 def test_the_example_names_what_compose_reads(checkout: Path) -> None:
@@ -103,8 +112,9 @@ def test_the_example_names_what_compose_reads(checkout: Path) -> None:
 
 
 def test_services_are_stopped_as_patiently_as_by_make_up(services: dict[str, dict[str, Any]]) -> None:
-    for name, program in {"pool": programs.pool(), "worker": programs.worker(1, "vm")}.items():
-        assert services[name]["stop_grace_period"] == f"{program.stop_seconds:.0f}s"
+    """The worker's programs end one after the other (lastmile.embedded.work)."""
+    grace = float(services["worker"]["stop_grace_period"].removesuffix("s"))
+    assert grace > programs.worker(1, "vm").stop_seconds + programs.pool().stop_seconds
     argv = programs.web("127.0.0.1", 8000).argv
     patience = argv[argv.index("--timeout-graceful-shutdown") + 1]
     assert services["web"]["command"].endswith(f"--timeout-graceful-shutdown {patience}")

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -38,19 +39,19 @@ class Program:
 class Child:
     """A started Program, in a session of its own so that Ctrl-C reaches only the supervisor."""
 
-    def __init__(self, program: Program, logs: Path) -> None:
+    def __init__(self, program: Program, logs: Path | None) -> None:
+        """What it prints goes to a file in `logs`, or to wherever we print where that is None."""
         self.program = program
-        self.log = logs / f"{program.name}.log"
-        _rotate(self.log)
+        self.log = logs / f"{program.name}.log" if logs else None
         self.started = time.monotonic()
         try:
-            with self.log.open("ab") as out:
+            with _open(self.log) as out:
                 self.process = self._popen(program, out)
         except OSError as error:
             raise NotStarted(f"cannot start {program.argv[0]}: {error.strerror}") from error
 
     @staticmethod
-    def _popen(program: Program, out: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _popen(program: Program, out: IO[bytes] | None) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             list(program.argv),
             env=dict(program.env),
@@ -85,6 +86,8 @@ class Child:
 
     def last_words(self) -> str:
         """The last line or two of the log, and where the rest is."""
+        if self.log is None:
+            return "its last words are above"
         with contextlib.suppress(OSError):
             lines = self.log.read_bytes()[-2000:].decode("utf-8", "replace").strip().splitlines()
             return f"{' / '.join(line.strip() for line in lines[-2:])} (all of it: {self.log})"
@@ -124,6 +127,13 @@ def _put_session_behind(nice: int) -> None:
     the session has one of its own, and ours are all in sessions of their own."""
     with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(nice))
+
+
+def _open(log: Path | None) -> AbstractContextManager[IO[bytes] | None]:
+    if log is None:
+        return contextlib.nullcontext()
+    _rotate(log)
+    return log.open("ab")
 
 
 def _rotate(log: Path) -> None:

@@ -1,4 +1,4 @@
-"""The Python processes of `make up`: web, workers, sweeper, pool."""
+"""The Python processes: web, workers, sweeper, pool."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ import signal
 import sys
 from pathlib import Path
 
+from lastmile import environment as variables
+from lastmile.celery import SECRETS
 from lastmile.embedded.children import Program
 
 ROOT = Path(__file__).resolve().parents[3]
+# Every kind of sandbox has a queue of its own (lastmile.practice.outbox).
+QUEUES = "cluster,vm,build"
 # Grading takes every core that is free; pages come first.
 NICE = 5
 
@@ -18,8 +22,8 @@ def environment() -> dict[str, str]:
     """Ours, with the two source roots first."""
     env = dict(os.environ)
     roots = [str(ROOT), str(ROOT / "platform")]
-    given = [part for part in env.get("PYTHONPATH", "").split(os.pathsep) if part and part not in roots]
-    env["PYTHONPATH"] = os.pathsep.join(roots + given)
+    more = [part for part in env.get("PYTHONPATH", "").split(os.pathsep) if part and part not in roots]
+    env["PYTHONPATH"] = os.pathsep.join(roots + more)
     env["DJANGO_SETTINGS_MODULE"] = "lastmile.settings"
     env["PYTHONUNBUFFERED"] = "1"
     return env
@@ -32,16 +36,21 @@ def web(host: str, port: int) -> Program:
     return Program("web", argv, environment(), cwd=ROOT, stop_seconds=6.0, death_signal=signal.SIGKILL)
 
 
-def worker(number: int, queues: str) -> Program:
+def worker(number: int, queues: str, host: str = "localhost") -> Program:
     """One run at a time and one process: what -9 kills is the whole of it."""
     argv = [sys.executable, "-m", "celery", "-A", "lastmile", "worker", "--pool", "solo", "--queues", queues]
-    argv += ["--hostname", worker_name(number), "--loglevel", "INFO"]
+    argv += ["--hostname", worker_name(number, host), "--loglevel", "INFO"]
     argv += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
     return Program(f"worker-{number}", argv, environment(), cwd=ROOT, stop_seconds=20.0, nice=NICE)
 
 
-def worker_name(number: int) -> str:
-    return f"grader-{number}@localhost"
+def worker_name(number: int, host: str = "localhost") -> str:
+    return f"grader-{number}@{host}"
+
+
+def workers_here() -> int:
+    """LASTMILE_WORKERS, or as many as there are cores, at most four."""
+    return variables.number("LASTMILE_WORKERS", max(1, min(4, os.cpu_count() or 1)))
 
 
 def sweeper() -> Program:
@@ -50,5 +59,18 @@ def sweeper() -> Program:
 
 
 def pool() -> Program:
-    argv = [sys.executable, "-m", "sandboxes.pool"]
-    return Program("pool", argv, environment(), cwd=ROOT, stop_seconds=40.0, nice=NICE)
+    """It starts sandboxes, and so is given nothing that opens the database or the broker."""
+    env = {name: value for name, value in environment().items() if name not in SECRETS}
+    return Program(
+        "pool", [sys.executable, "-m", "sandboxes.pool"], env, cwd=ROOT, stop_seconds=40.0, nice=NICE
+    )
+
+
+def pool_answers() -> bool:
+    """Whether the pool of this machine is there."""
+    from sandboxes.pool import client
+
+    try:
+        return client.status() is not None
+    except (OSError, ValueError):
+        return False

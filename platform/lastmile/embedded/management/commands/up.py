@@ -10,7 +10,8 @@ from django.db import connections
 
 from lastmile.accounts.demo import PEOPLE, seed
 from lastmile.embedded.binaries import NotStarted
-from lastmile.embedded.supervisor import Plan, Supervisor
+from lastmile.embedded.programs import workers_here
+from lastmile.embedded.up import Plan, Up
 
 
 class Command(BaseCommand):
@@ -20,24 +21,22 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
-        parser.add_argument("--workers", type=int, default=_workers(), help="runs that are graded at once")
+        parser.add_argument(
+            "--workers", type=int, default=workers_here(), help="runs that are graded at once"
+        )
         parser.add_argument("--no-demo", action="store_true", help="do not make the class 'demo'")
 
     def handle(self, *args: Any, host: str, port: int, workers: int, no_demo: bool, **options: Any) -> None:
         settings.DEMO = not no_demo
         os.environ["LASTMILE_DEMO"] = "0" if no_demo else "1"
         try:
-            Supervisor(Plan(host, port, workers), self._say, _prepare).run()
+            Up(Plan(host, port, workers), self._say, _prepare).run()
         except NotStarted as error:
             raise CommandError(str(error)) from error
 
     def _say(self, line: str) -> None:
         self.stdout.write(line)
         self.stdout.flush()
-
-
-def _workers() -> int:
-    return int(os.environ.get("LASTMILE_WORKERS", "") or max(1, min(4, os.cpu_count() or 1)))
 
 
 def _prepare() -> str:
