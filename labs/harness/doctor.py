@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache
@@ -21,6 +20,11 @@ from sandboxes.setup import golang
 from sandboxes.vm import VirtualMachineProvider, accelerator
 
 _SETUP = "make setup"
+# With 1, as Ubuntu has it since 24.04, who has no privileges has none in a user namespace of its own either, and
+# bubblewrap cannot write its map of uids there. A container sees its host's.
+# https://ubuntu.com/blog/ubuntu-23-10-restricted-unprivileged-user-namespaces
+_APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
+_LIFT = f"sysctl kernel.{_APPARMOR.name}=0"
 
 
 @cache
@@ -57,7 +61,6 @@ def examine() -> list[Finding]:
         _ebpf,
         _kubernetes,
         _virtual_machines,
-        _docker,
     ]
     return [look() for look in looks]
 
@@ -90,10 +93,18 @@ def _cgroups() -> Finding:
     return Finding("cgroups", version > 0, detail, True, without, "mount -t cgroup2 none /sys/fs/cgroup")
 
 
+def _apparmor_restricts() -> bool:
+    try:
+        return _APPARMOR.read_text().strip() not in ("", "0")
+    except OSError:
+        return False
+
+
 def _user_namespaces() -> Finding:
+    """Of this user: root makes one also where AppArmor leaves others without, which only a jail tells."""
     ok = capabilities().user_namespaces
     without = Text("jail 无法建立自己的用户命名空间", "a jail cannot have a user namespace of its own")
-    remedy = "sysctl user.max_user_namespaces=10000"
+    remedy = _LIFT if _apparmor_restricts() else "sysctl user.max_user_namespaces=10000"
     return Finding("user namespaces", ok, "one was made" if ok else "refused", True, without, remedy)
 
 
@@ -117,7 +128,16 @@ def _jail_runs() -> Finding:
     """All of the above together: one real jail."""
     broken = capabilities().broken
     without = Text("jail 起不来，不能评测", "a jail does not start: nothing can be graded")
-    return Finding("jail", not broken, broken or "one was started", True, without)
+    remedy = ""
+    if broken and capabilities().bubblewrap and _apparmor_restricts():
+        without = Text(
+            "AppArmor 不让没有特权的进程使用用户命名空间（Ubuntu 24.04 起默认如此）：jail 起不来，不能评测；"
+            "容器要到宿主机上改",
+            "AppArmor keeps user namespaces from processes without privileges, as Ubuntu does since 24.04: a jail does "
+            "not start, and nothing can be graded; for a container this is changed on its host",
+        )
+        remedy = _LIFT
+    return Finding("jail", not broken, broken or "one was started", True, without, remedy)
 
 
 def _overlay() -> Finding:
@@ -165,15 +185,3 @@ def _virtual_machines() -> Finding:
         None: "QEMU; whether KVM works is tried with the first machine",
     }[use]
     return Finding("virtual machines", True, detail, False, without)
-
-
-def _docker() -> Finding:
-    socket = Path("/var/run/docker.sock")
-    ok = shutil.which("docker") is not None and socket.is_socket()
-    without = Text(
-        "没有带真实节点的 kind 集群；控制面不受影响",
-        "no kind clusters with real nodes; control planes are not affected",
-    )
-    return Finding(
-        "Docker", ok, str(socket) if ok else "not running", False, without, "apt-get install docker.io"
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import shlex
 import subprocess
 import sys
 import threading
@@ -40,9 +41,12 @@ def services(checkout: Path) -> dict[str, dict[str, Any]]:
 
 def test_it_works(services: dict[str, dict[str, Any]], checkout: Path) -> None:
     """Each command names something that is there."""
-    commands = {name: service["command"].split() for name, service in services.items()}
+    commands = {name: shlex.split(service["command"]) for name, service in services.items()}
     assert set(commands) == {"setup", "migrate", "web", "sweeper", "worker"}
-    for words in commands.values():
+    sh, option, both = commands.pop("setup")
+    assert (sh, option) == ("sh", "-c")
+    setup, doctor = both.split(" && exec ")
+    for words in (*commands.values(), setup.split(), doctor.split()):
         if words[:2] == ["python", "-m"]:
             assert importlib.util.find_spec(words[2]), words
         elif words[0] == "python":
