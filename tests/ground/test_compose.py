@@ -22,6 +22,7 @@ from labs.harness import manifest
 from lastmile.embedded import programs
 from lastmile.embedded.up import Plan
 from lastmile.practice.outbox import queue_for
+from sandboxes.keeper import cgroup
 from sandboxes.setup import packages
 
 # Folders, which the image names; what is for trying things out; what a learner sets.
@@ -30,13 +31,21 @@ NOT_OF_COMPOSE = {
     *("LASTMILE_DEMO", "LASTMILE_DEBUG"),
     *("LASTMILE_URL", "LASTMILE_TOKEN"),
 }
+BUILT_WITH = ("PIP_INDEX_URL", "NPM_CONFIG_REGISTRY")
+MIRRORS = {*BUILT_WITH, "GOPROXY", "GOSUMDB", "LASTMILE_K8S_MIRROR"}
 
 
 @pytest.fixture(scope="module")
-def services(checkout: Path) -> dict[str, dict[str, Any]]:
-    """Those of compose.yaml that are ours."""
-    every = yaml.safe_load((checkout / "compose.yaml").read_text())["services"]
-    return {name: service for name, service in every.items() if "build" in service}
+def every(checkout: Path) -> dict[str, dict[str, Any]]:
+    """The services of compose.yaml."""
+    found: dict[str, dict[str, Any]] = yaml.safe_load((checkout / "compose.yaml").read_text())["services"]
+    return found
+
+
+@pytest.fixture(scope="module")
+def services(every: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Those that are ours."""
+    return {name: service for name, service in every.items() if service["image"] == "lastmile"}
 
 
 def test_it_works(services: dict[str, dict[str, Any]], checkout: Path) -> None:
@@ -55,6 +64,15 @@ def test_it_works(services: dict[str, dict[str, Any]], checkout: Path) -> None:
         else:
             assert (checkout / ".venv" / "bin" / words[0]).exists(), words
     assert importlib.util.find_spec(commands["web"][1].split(":")[0])
+
+
+def test_the_image_is_built_once_and_never_pulled(
+    services: dict[str, dict[str, Any]], checkout: Path
+) -> None:
+    (built,) = [service["build"] for service in services.values() if "build" in service]
+    assert {service["pull_policy"] for service in services.values()} == {"never"}
+    image = (checkout / "Dockerfile").read_text()
+    assert set(built["args"]) == set(re.findall("^ARG ([A-Z_]+)$", image, re.MULTILINE)) == set(BUILT_WITH)
 
 
 def test_compose_and_docker_name_the_two_source_roots(
@@ -98,7 +116,7 @@ def test_what_starts_sandboxes_alone_is_given_no_secret(
     for name in services["worker"]["environment"]:
         monkeypatch.setenv(name, "given")
     assert not {name for name in programs.pool().env if name.endswith(("_URL", "_SECRET_KEY"))}
-    assert set(services["setup"]["environment"]) == {"PYTHONPATH", "LASTMILE_K8S_MIRROR"}
+    assert set(services["setup"]["environment"]) == {"PYTHONPATH", *MIRRORS}
 
 
 def test_the_site_cannot_reach_the_pool(services: dict[str, dict[str, Any]]) -> None:
@@ -121,7 +139,53 @@ def test_services_are_stopped_as_patiently_as_by_make_up(services: dict[str, dic
     assert grace > programs.worker(1, "vm").stop_seconds + programs.pool().stop_seconds
     argv = programs.web("127.0.0.1", 8000).argv
     patience = argv[argv.index("--timeout-graceful-shutdown") + 1]
-    assert services["web"]["command"].endswith(f"--timeout-graceful-shutdown {patience}")
+    assert f"--timeout-graceful-shutdown {patience} " in services["web"]["command"]
+
+
+def test_no_log_grows_for_ever(every: dict[str, dict[str, Any]]) -> None:
+    for name, service in every.items():
+        assert {"max-size", "max-file"} == set(service["logging"]["options"]), name
+    assert "--no-access-log" in programs.web("127.0.0.1", 8000).argv
+    assert "--no-access-log" in shlex.split(every["web"]["command"])
+
+
+def test_what_grades_has_privileges_and_what_strangers_talk_to_has_none(
+    every: dict[str, dict[str, Any]], services: dict[str, dict[str, Any]]
+) -> None:
+    """And gets the processor after the others, as the jails do inside of it."""
+    grading = {name for name, service in every.items() if service.get("privileged")}
+    assert grading == {"setup", "worker"}
+    assert {name: service["cpu_shares"] for name, service in every.items() if "cpu_shares" in service} == (
+        dict.fromkeys(grading, cgroup._WEIGHTS["cpu.shares"])
+    )
+    for name in set(services) - grading:
+        assert services[name]["cap_drop"] == ["ALL"], name
+        assert services[name]["security_opt"] == ["no-new-privileges:true"], name
+
+
+def test_the_image_has_no_secret_of_the_checkout(checkout: Path) -> None:
+    ignored = set((checkout / ".dockerignore").read_text().splitlines())
+    assert ignored >= {".env", ".env.*", "compose.override.yaml", "*.dump", "*.csv"}
+
+
+def test_a_grader_may_read_what_was_checked_out_under_any_umask(checkout: Path, tmp_path: Path) -> None:
+    """By the line of the Dockerfile, which leaves alone what may be read already."""
+    (line,) = re.findall(r"^RUN (find \. .+)$", (checkout / "Dockerfile").read_text(), re.MULTILINE)
+    modes = {"folder": 0o700, "folder/text": 0o600, "folder/program": 0o750, "right": 0o444}
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("/nowhere")
+    for name in modes:
+        if name != "folder":
+            (tmp_path / name).touch()
+    for name in reversed(modes):
+        (tmp_path / name).chmod(modes[name])
+    tmp_path.chmod(0o700)
+    before = (tmp_path / "right").stat().st_ctime_ns
+    subprocess.run(["sh", "-c", line], cwd=tmp_path, check=True)
+    found = {name: (tmp_path / name).stat().st_mode & 0o777 for name in (".", *modes)}
+    wanted = {".": 0o755, "folder": 0o755, "folder/text": 0o644, "folder/program": 0o755, "right": 0o444}
+    assert found == wanted
+    assert (tmp_path / "right").stat().st_ctime_ns == before
 
 
 class Site(ThreadingHTTPServer):
