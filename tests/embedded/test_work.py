@@ -115,11 +115,11 @@ def test_it_works(working: Working) -> None:
     """Up; what was killed comes back; down, and nothing stays."""
     eventually(working.serves, 300.0, told=working.output)
     for word in ("grader-1@", "grader-2@", "sandboxes.pool"):
-        eventually(lambda word=word: working.pids(word), 300.0, told=working.output)  # type: ignore[misc]
+        eventually(lambda word=word: working.pids(word), 300.0, told=working.output)
         (before,) = working.pids(word)
         os.kill(before, signal.SIGKILL)
         eventually(
-            lambda word=word, before=before: set(working.pids(word)) - {before},  # type: ignore[misc]
+            lambda word=word, before=before: set(working.pids(word)) - {before},
             told=working.output,
         )
     assert sum(" ended with -9, starting it again" in line for line in working.lines) == 3
@@ -159,7 +159,7 @@ class Ordered(Supervisor):
     def _bring_up(self) -> None:
         for name in ("pool", "worker-1", "worker-2"):
             child = self._start(Program(name, [sys.executable, "-c", SLOW, name], dict(os.environ)))
-            eventually(lambda child=child, name=name: f"{name} begins" in child.log.read_text())  # type: ignore[misc]
+            eventually(lambda child=child, name=name: f"{name} begins" in child.log.read_text())
         os.kill(os.getpid(), signal.SIGTERM)
 
 
