@@ -12,7 +12,7 @@ from labs.harness.checks import NotInTime
 from labs.harness.events import Text
 from labs.harness.protocol import RS, TO_GRADER, BrokenProtocol, Message, decode, encode
 
-# what the engine may take beside the request itself (labs/harness/guests.py): to connect, to push and to start the
+# what the engine may take beside the request itself (labs/harness/machine.py): to connect, to push and to start the
 # program, to end what did not end, and to find out whether the machine still answers; and some more
 _SPARE_SECONDS = 180.0
 

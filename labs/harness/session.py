@@ -16,9 +16,10 @@ import httpx
 from labs.harness import pace
 from labs.harness.ailing import Ailments
 from labs.harness.events import Emitter, Text
-from labs.harness.guests import REFERENCE, Answer, Guest, GuestLost
 from labs.harness.jails import Jails
 from labs.harness.learner import Callbacks, Learner
+from labs.harness.machine import REFERENCE, Machine, MachineLost
+from labs.harness.machine_operations import Answer
 from labs.harness.manifest import LABS, Lab
 from labs.harness.process import Exit
 from labs.harness.protocol import FROM_GRADER, MAX_LINE, RS, BrokenProtocol, Message, decode, encode
@@ -81,7 +82,7 @@ class Session:
         self._seed, self._options, self.kernel, self._told = seed, options, kernel, told
         callbacks = Callbacks(self._lines, self._cut, self._exited, self._break)
         self._learner = Learner(lab, sandbox, jails, callbacks)
-        self._guest = Guest(kernel, machine, lab, callbacks) if machine else None
+        self._machine = Machine(kernel, machine, lab, callbacks) if machine else None
         self._inbox: queue.SimpleQueue[bytes] = queue.SimpleQueue()
         self._partial = b""
         self._own_log = b""
@@ -117,14 +118,14 @@ class Session:
         `sources` are the learner's C files, for the verifier's messages.
         """
         self._program = program
-        if self._guest:
-            self._guest.object, self._guest.built = bpf, program
+        if self._machine:
+            self._machine.object, self._machine.built = bpf, program
         self._send("go", sources=dict(sources or {}))
 
     def close(self) -> None:
         pace.tell(self._name, 1.0)  # what runs next in this process is another sandbox's
-        if self._guest:
-            self._guest.close()
+        if self._machine:
+            self._machine.close()
         self._learner.close()
         self._inbox.put(b"")
 
@@ -218,7 +219,7 @@ class Session:
             self._changed.notify_all()
 
     def _request(self, message: Message) -> None:
-        runner = self._guest or self._learner
+        runner = self._machine or self._learner
         error, refused, lost = "", "", {}
         try:
             if message["do"] == "start_operator":
@@ -232,11 +233,11 @@ class Session:
                 runner.kill(message["process"])
         except (ValueError, KeyError, GuestError) as wrong:
             # where the learner's program has run, it may have taken away its own file, or filled the disk
-            if isinstance(wrong, Refused) and self._guest and self._guest.used:
+            if isinstance(wrong, Refused) and self._machine and self._machine.used:
                 refused = str(wrong)[:2000]
             else:
                 error = repr(wrong)
-        except GuestLost as gone:
+        except MachineLost as gone:
             lost = gone.lost.text.json()
         self._send("reply", id=message["id"], error=error, refused=refused, lost=lost)
 
@@ -245,18 +246,18 @@ class Session:
         program = reference(self._lab.folder)
         if not program.is_file():
             raise ValueError(f"there is no {program}: make setup")
-        self._machine().start(message["process"], program, message["env"], name=REFERENCE)
+        self._the_machine().start(message["process"], program, message["env"], name=REFERENCE)
 
     def _ask_guest(self, message: Message) -> None:
         """Carried out here, in the thread that hears the grader: it asks for one thing at a time."""
         answer, error, lost = Answer({}), "", {}
         try:
-            answer = self._machine().ask(message["do"], message["args"], message["timeout"])
+            answer = self._the_machine().ask(message["do"], message["args"], message["timeout"])
         except GuestError as wrong:
             error = str(wrong) or type(wrong).__name__
         except (ValueError, KeyError, TypeError) as wrong:
             raise BrokenProtocol(f"{message['do']}: {wrong!r}") from wrong
-        except GuestLost as gone:
+        except MachineLost as gone:
             lost = gone.lost.text.json()
         self._answer(message["id"], answer, error, lost)
 
@@ -267,11 +268,11 @@ class Session:
         except BrokenProtocol as too_long:
             self._send("answer", id=id_, error=str(too_long), lost={}, **Answer({}).json())
 
-    def _machine(self) -> Guest:
+    def _the_machine(self) -> Machine:
         """Raises KeyError for a lab without machines."""
-        if self._guest is None:
+        if self._machine is None:
             raise KeyError("the lab has no machine")
-        return self._guest
+        return self._machine
 
     def _step(self, source: str, text: Text) -> None:
         self._emitter.emit("step", source=source, text=text, **self._where())
@@ -304,8 +305,8 @@ class Session:
             self._ended = self._process.wait()
         except StartFailed as error:
             self._break(f"{error}\n{error.log}")
-        if self._guest:
-            self._guest.close()  # nobody is left to have its answers, and one may take minutes
+        if self._machine:
+            self._machine.close()  # nobody is left to have its answers, and one may take minutes
         self._inbox.put(b"")  # behind all that it sent, which is handled first, however long that takes
 
     def _ended_early(self) -> None:

@@ -8,7 +8,8 @@ import fcntl
 import os
 import secrets
 
-# One file for the machine, whatever LASTMILE_RUN says: a uid is the machine's. Containers share this folder.
+# One file for the machine, whatever LASTMILE_RUN says: a uid is the machine's. Containers that run jails at the same
+# time have to share this folder.
 LOCK = "/run/lastmile/uids"
 FIRST, COUNT = 60_600, 580
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from labs.harness import manifest
-from labs.harness.guests import Guest
 from labs.harness.learner import Callbacks
+from labs.harness.machine import Machine
 from sandboxes.interface import Completed, Handle, Spec
 from sandboxes.vm import Client, VirtualMachine, VirtualMachineProvider
 from sandboxes.vm.programs import Exit, Usage
@@ -68,7 +68,7 @@ def test_a_program_gets_half_of_its_machine_at_most(
     monkeypatch.setattr(Client, "connect", lambda handle, timeout: client)
     handle = Handle("vm", "vm-1", "boot", {"memory_bytes": guest_mib * MIB})
     (tmp_path / "program").write_bytes(b"")
-    guest = Guest("6.12", handle, lab(asked_mib), callbacks(ends))
+    guest = Machine("6.12", handle, lab(asked_mib), callbacks(ends))
     guest.built = tmp_path / "program"
     try:
         guest.start(1, guest.built, {})
@@ -99,7 +99,7 @@ exit 7
 def test_a_hog_is_ended_for_its_memory_and_the_machine_goes_on(vm: VirtualMachine, tmp_path: Path) -> None:
     (tmp_path / "hog").write_text(HOG)
     ends = queue.SimpleQueue[Completed]()
-    guest = Guest("6.12", vm.handle, lab(512), callbacks(ends))
+    guest = Machine("6.12", vm.handle, lab(512), callbacks(ends))
     try:
         guest.start(1, tmp_path / "hog", {})
         ended = ends.get(timeout=120)

@@ -13,8 +13,8 @@ import pytest
 from labs.harness import manifest
 from labs.harness.channel import Channel, GuestRefused, Refused
 from labs.harness.events import Emitter
-from labs.harness.guests import Guest
 from labs.harness.jails import Jails
+from labs.harness.machine import Machine
 from labs.harness.process import Operator
 from labs.harness.protocol import encode
 from labs.harness.session import Options, Session
@@ -41,7 +41,7 @@ def reply(guest: Full, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         session = Session(
             LAB, {}, jails, emitter, threading.Condition(), lambda *_: None, seed=1, options=Options()
         )
-        session._guest = cast("Guest", guest)
+        session._machine = cast("Machine", guest)
         monkeypatch.setattr(session, "_send", lambda type_, **fields: sent.append({"type": type_, **fields}))
         session._request({"id": 1, "do": "start_operator", "process": 2, "env": {}, "args": []})
     return sent[0]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from labs.harness.checks import Failed
 from labs.harness.events import Text
-from labs.harness.guests import OPERATIONS
+from labs.harness.machine_operations import OPERATIONS
 from labs.harness.protocol import (
     FROM_GRADER,
     GUEST_OPERATIONS,

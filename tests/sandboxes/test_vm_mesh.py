@@ -9,7 +9,7 @@ import pytest
 
 from labs.harness import pace
 from labs.harness.guest import Guest
-from labs.harness.guests import OPERATIONS
+from labs.harness.machine_operations import OPERATIONS
 from labs.harness.mesh import DEVICE, Exchange, MeshPlan, Server, Session
 from labs.harness.mesh.comparing import compare
 from sandboxes.vm import Client

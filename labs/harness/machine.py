@@ -1,26 +1,24 @@
 """The engine's end of the virtual machines of a run: one per kernel, each with the learner's program in it.
 
-The grader process has no way to a machine. It asks for one of the operations below, and the engine
-does it over the agent's channel. What a guest says is bounded by that channel and passed on; the
+The grader process has no way to a machine. It asks for one of OPERATIONS, and the engine does it
+over the agent's channel. What a guest says is bounded by that channel and passed on; the
 learner's program is root in the guest, so a machine that goes away after the program was started is
 the learner's doing, unless the evidence says that it is ours.
 """
 
 from __future__ import annotations
 
-import base64
-import json
 import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from labs.harness import pace
 from labs.harness.evidence import Lost, why_lost
 from labs.harness.learner import MAX_INSTANCES, Callbacks
+from labs.harness.machine_operations import OPERATIONS, ORDER_SECONDS, RUN_BYTES, Answer
 from labs.harness.manifest import Lab
 from labs.harness.output import Batches
 from sandboxes.interface import Completed, Handle
@@ -35,29 +33,15 @@ PROGRAM = "program"
 REFERENCE = "reference"
 MAX_SECONDS = 300.0
 _OUTPUT_BYTES = 16 * MIB
-_RUN_BYTES = 64 << 10
 # a program that may take what the kernel and the agent need would leave it to the guest's OOM killer whom to end
 _MOST_OF_MEMORY = 0.5
-_MOST_PINS, _PIN_LETTERS = 200, 500
-_BODY_BYTES = 512 << 10  # the line that carries it to the grader holds 1 MiB
 _POLL_SECONDS = 1.0
-_PUSH_SECONDS, _START_SECONDS, _ORDER_SECONDS = 60.0, 30.0, 10.0
+_PUSH_SECONDS, _START_SECONDS = 60.0, 30.0
 _PING_SECONDS = 15.0
 _END_SECONDS, _END_POLL_SECONDS = 5.0, 0.1
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What the grader gets: an object, and a body where the operation has one."""
-
-    ok: dict[str, Any]
-    body: bytes = b""
-
-    def json(self) -> dict[str, Any]:
-        return {"ok": self.ok, "body": base64.b64encode(self.body).decode()}
-
-
-class GuestLost(Exception):
+class MachineLost(Exception):
     """The machine is no more, or does not answer. `lost` says whose doing it is and in which words."""
 
     def __init__(self, lost: Lost) -> None:
@@ -65,7 +49,7 @@ class GuestLost(Exception):
         self.lost = lost
 
 
-class Guest:
+class Machine:
     """One machine. The client is connected at the first use and kept; methods are called one at a time."""
 
     def __init__(self, kernel: str, handle: Handle, lab: Lab, callbacks: Callbacks) -> None:
@@ -90,7 +74,7 @@ class Guest:
         args: tuple[str, ...] = (),
         name: str = PROGRAM,
     ) -> None:
-        """Push the program, once, and start an instance. Raises ValueError for a used number, GuestLost.
+        """Push the program, once, and start an instance. Raises ValueError for a used number, MachineLost.
 
         `name` is the program's in the guest.
         """
@@ -107,7 +91,7 @@ class Guest:
 
     def ask(self, operation: str, args: Mapping[str, Any], timeout: float) -> Answer:
         """Do one of OPERATIONS. Raises ValueError, KeyError, TypeError for wrong arguments; Refused, TooLarge
-        when the agent or the answer's size says no; GuestLost.
+        when the agent or the answer's size says no; MachineLost.
         """
         do = OPERATIONS[operation]
         # a guest whose host has no processor to spare is slow, and that is not the learner's fault
@@ -136,12 +120,12 @@ class Guest:
         self._push(client, self.built, PROGRAM)
         output = bytearray()
         program = client.start(
-            (f"/work/{PROGRAM}", *args), output_bytes=_RUN_BYTES, on_output=output.extend, **self._how()
+            (f"/work/{PROGRAM}", *args), output_bytes=RUN_BYTES, on_output=output.extend, **self._how()
         )
         self._commanded = True
         ended = program.wait(timeout)
         in_time = ended is not None
-        ended = ended or program.kill(pace.stretched(_ORDER_SECONDS))
+        ended = ended or program.kill(pace.stretched(ORDER_SECONDS))
         how = {"code": ended.code, "signal": ended.signal, "stopped_by": ended.stopped_by} if ended else {}
         return Answer({"code": None, "signal": 0, "stopped_by": "", **how, "in_time": in_time}, bytes(output))
 
@@ -181,11 +165,11 @@ class Guest:
 
     def _signal(self, number: int, which: signal.Signals) -> None:
         program = self._programs[number]
-        self._try(lambda client: program.signal(which, pace.stretched(_ORDER_SECONDS)))
+        self._try(lambda client: program.signal(which, pace.stretched(ORDER_SECONDS)))
 
     def _try(self, action: Callable[[Client], T]) -> T:
         if self._lost is not None:
-            raise GuestLost(self._lost)
+            raise MachineLost(self._lost)
         try:
             return action(self._connected())
         except (Refused, TooLarge):
@@ -193,9 +177,9 @@ class Guest:
         except Silent as error:
             if self._answers():  # it was slow with this, and is there
                 raise Refused(str(error)) from error
-            raise GuestLost(self._lose(error)) from error
+            raise MachineLost(self._lose(error)) from error
         except GuestError as error:
-            raise GuestLost(self._lose(error)) from error
+            raise MachineLost(self._lose(error)) from error
 
     def _answers(self) -> bool:
         try:
@@ -206,7 +190,7 @@ class Guest:
 
     def _connected(self) -> Client:
         if self._client is None:
-            self._client = Client.connect(self._handle, pace.stretched(_ORDER_SECONDS))
+            self._client = Client.connect(self._handle, pace.stretched(ORDER_SECONDS))
         return self._client
 
     def _lose(self, error: GuestError) -> Lost:
@@ -238,96 +222,3 @@ class Guest:
             if not self._closed:
                 self._lose(error)
                 self._on.ended(number, Completed(None, b"", 0.0, "guest"), self._output)
-
-
-Args = Mapping[str, Any]
-
-
-def _http(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
-    response = client.http_get(str(args["url"]), limit=_BODY_BYTES, timeout=timeout)
-    return Answer({"status": response.status, "headers": dict(response.headers)}, response.body)
-
-
-def _bpf(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
-    """The pins are the learner's to name and to number: the first of them, and of each so much, tell enough."""
-    objects = client.bpf(timeout)
-    pins = tuple(pin[:_PIN_LETTERS] for pin in objects.pins[:_MOST_PINS])
-    return Answer(asdict(replace(objects, pins=pins)))
-
-
-def _bpf_stats(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
-    client.bpf_stats(args["on"] is True, timeout)
-    return Answer({})
-
-
-def _traffic(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
-    plan = json.dumps(dict(args["plan"])).encode()
-    return Answer(client.call("traffic", body=plan, timeout=timeout)[0])
-
-
-def _release(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
-    return Answer(client.call("traffic_release", timeout=timeout)[0])
-
-
-def _usage(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
-    return Answer(asdict(guest.program(int(args["process"])).usage(timeout)))
-
-
-def _verify(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
-    """Load the learner's object without the learner's program, to have the verifier's whole log."""
-    if guest.object is None:
-        raise ValueError("the lab has no eBPF object")
-    ok, log = client.call("verify", body=guest.object.read_bytes(), timeout=timeout, limit=_BODY_BYTES)
-    return Answer(ok, log)
-
-
-def _run(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
-    """A command of the guest's own (busybox), as its root."""
-    argv, output = tuple(str(word) for word in args["argv"]), bytearray()
-    program = client.start(
-        argv,
-        on_output=output.extend,
-        output_bytes=_RUN_BYTES,
-        stop_at_output=False,
-        memory_bytes=64 * MIB,
-        timeout=timeout,
-    )
-    ended = program.wait(timeout)
-    late = ended is None
-    ended = ended or program.kill(pace.stretched(_ORDER_SECONDS))
-    return Answer({"code": ended.code if ended else None, "late": late}, bytes(output))
-
-
-def _command(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
-    return guest.command(client, tuple(str(word) for word in args["args"]), timeout)
-
-
-def _mesh(guest: Guest, client: Client, args: Args, timeout: float) -> Answer:
-    plan = json.dumps(dict(args["plan"])).encode()
-    return Answer(client.call("mesh_do", body=plan, timeout=timeout, limit=_BODY_BYTES)[0])
-
-
-def _passed_on(operation: str) -> Callable[[Guest, Client, Args, float], Answer]:
-    """One of the agent's operations, with the grader's arguments as they are."""
-    return lambda _guest, client, args, timeout: Answer(client.call(operation, args, timeout=timeout)[0])
-
-
-OPERATIONS: dict[str, Callable[[Guest, Client, Args, float], Answer]] = {
-    "http": _http,
-    "bpf": _bpf,
-    "bpf_stats": _bpf_stats,
-    "traffic": _traffic,
-    "traffic_release": _release,
-    "usage": _usage,
-    "verify": _verify,
-    "run": _run,
-    "command": _command,
-    "mesh_do": _mesh,
-    "mesh_start": _passed_on("mesh_start"),
-    "mesh_webhook": _passed_on("mesh_webhook"),
-    "mesh_received": _passed_on("mesh_received"),
-    "mesh_end": _passed_on("mesh_end"),
-    "worker_start": _passed_on("worker_start"),
-    "worker_do": _passed_on("worker_do"),
-    "worker_end": _passed_on("worker_end"),
-}
