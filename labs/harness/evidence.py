@@ -30,7 +30,8 @@ _KERNEL_SAYS: tuple[tuple[str, Text], ...] = (
         r"sysrq: Trigger a crash|sysrq triggered crash",
         Text("程序经 sysrq 让内核崩溃", "the program made the kernel crash through sysrq"),
     ),
-    (r"Kernel panic|Oops|BUG: ", Text("虚拟机的内核崩溃了", "the machine's kernel panicked")),
+    # a lockup that its watchdog reports ends no kernel: a busy host may be why
+    (r"Kernel panic|Oops|(?<!watchdog: )BUG: ", Text("虚拟机的内核崩溃了", "the machine's kernel panicked")),
     (
         r"reboot: (?:Power down|System halted)|sysrq: Power Off",
         Text("程序关掉了虚拟机", "the program powered the machine off"),

@@ -54,6 +54,13 @@ def test_a_machine_that_ended_without_a_word_is_ours(tmp_path: Path) -> None:
     assert why_lost(machine(tmp_path, None), Gone("closed"), started=True, off=never).ours
 
 
+def test_a_lockup_that_the_watchdog_reports_has_ended_nothing(tmp_path: Path) -> None:
+    console = "[   80.1] watchdog: BUG: soft lockup - CPU#0 stuck for 26s! [tracer:93]\n"
+    assert why_lost(machine(tmp_path, console), Gone("closed"), started=True, off=never).ours
+    console += "[   81.0] BUG: unable to handle page fault for address: ffff\n"
+    assert not why_lost(machine(tmp_path, console), Gone("closed"), started=True, off=never).ours
+
+
 @pytest.mark.parametrize("error", [Gone("x"), Silent("x"), Malformed("x")])
 def test_before_the_learners_program_it_is_always_ours(error: GuestError, tmp_path: Path) -> None:
     assert why_lost(machine(tmp_path, "reboot: Power down"), error, started=False, off=never).ours
