@@ -40,6 +40,7 @@ from typing import Any, NoReturn
 
 from labs.harness import pace, unplanned, verifier
 from labs.harness.checks import Failed, NotInTime
+from labs.harness.cost import Cost, Spent
 from labs.harness.events import Text
 from labs.harness.exposition import BadExposition, Exposition, parse
 from labs.harness.guest import Guest, GuestRefused, Objects
@@ -49,7 +50,10 @@ from labs.harness.mesh.carrying import carry_out
 from labs.harness.mesh.plan import MAX_STANDING
 from labs.harness.operator_lab import ProgramLab
 from labs.harness.process import Exit
-from labs.harness.traffic import Comparison, Plan, Truth, compare
+from labs.harness.reports import Comparison, compare
+from labs.harness.traffic import Plan, Truth
+
+__all__ = ["Cost", "Spent", "TracerLab"]
 
 _CONTENT_TYPE = "text/plain"
 # a line such as cilium/ebpf's "map conns: map create: cannot allocate memory"; E2BIG alone is also what an update of a
@@ -60,73 +64,6 @@ _MAP_NOT_MADE = re.compile(
 _MOST_COUNTS = 100
 # a tracer rests when so many looks in a row find that it has taken next to nothing since the last
 _QUIET_LOOKS, _LOOK_SECONDS, _RESTING_CPU_SECONDS, _REST_WITHIN = 2, 0.25, 0.001, 3.0
-
-
-@dataclass(frozen=True)
-class Spent:
-    """What a tracer takes: seconds of the guest's processor in user space, and in the kernel's BPF programs, which
-    ran `runs` times.
-    """
-
-    cpu_seconds: float
-    bpf_seconds: float
-    runs: float
-
-    def __sub__(self, other: Spent) -> Spent:
-        return Spent(
-            self.cpu_seconds - other.cpu_seconds, self.bpf_seconds - other.bpf_seconds, self.runs - other.runs
-        )
-
-    def least(self, other: Spent) -> Spent:
-        """Of each the smaller one."""
-        return Spent(
-            min(self.cpu_seconds, other.cpu_seconds),
-            min(self.bpf_seconds, other.bpf_seconds),
-            min(self.runs, other.runs),
-        )
-
-    def most(self, other: Spent) -> Spent:
-        """Of each the larger one."""
-        return Spent(
-            max(self.cpu_seconds, other.cpu_seconds),
-            max(self.bpf_seconds, other.bpf_seconds),
-            max(self.runs, other.runs),
-        )
-
-    def times(self, factor: float) -> Spent:
-        return Spent(self.cpu_seconds * factor, self.bpf_seconds * factor, self.runs * factor)
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a tracer took for so many connections, each with both its ends."""
-
-    connections: int
-    spent: Spent
-
-    @property
-    def user(self) -> float:
-        """Microseconds of a connection in user space."""
-        return 1e6 * self.spent.cpu_seconds / max(self.connections, 1)
-
-    @property
-    def bpf(self) -> float:
-        """Microseconds of a connection in BPF programs."""
-        return 1e6 * self.spent.bpf_seconds / max(self.connections, 1)
-
-    @property
-    def microseconds(self) -> float:
-        """Per connection, both together."""
-        return self.user + self.bpf
-
-    def json(self) -> dict[str, float]:
-        """As the event `cost` has it."""
-        runs = self.spent.runs
-        return {
-            "user": round(self.user, 1),
-            "bpf": round(self.bpf, 1),
-            "run": round(1e9 * self.spent.bpf_seconds / runs) if runs > 0 else 0,
-        }
 
 
 @dataclass(kw_only=True)

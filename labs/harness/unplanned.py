@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labs.harness.checks import Failed
 from labs.harness.events import Text
-from labs.harness.traffic import Comparison
+from labs.harness.reports import Comparison
 
 _MOST_SHOWN = 6
 _CHANGED = Text(

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labs.harness.traffic import KINDS, MAX_TIMEOUTS, Plan, compare
+from labs.harness.reports import compare
+from labs.harness.traffic import KINDS, MAX_TIMEOUTS, Plan
 
 counts = st.fixed_dictionaries({}, optional={kind: st.integers(0, 12) for kind in KINDS})
 anything = st.recursive(

@@ -8,7 +8,7 @@ from typing import Any
 
 from labs.harness.mesh.parts import Exchange, Server, Session
 from labs.harness.mesh.plan import MeshPlan
-from labs.harness.traffic import Comparison, Deviation
+from labs.harness.reports import Comparison, Deviation
 
 _MOST_TEXT = 80
 _LATEST = 1e12  # seconds
