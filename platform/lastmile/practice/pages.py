@@ -135,6 +135,7 @@ def page_data(lab: Lab, user: User, run: Run | None, passed: bool) -> Row:
     return {
         "lab": lab.slug,
         "files": files_for_editor(lab, draft),
+        "editable": list(lab.editable),
         "draft": {
             "saved_at": iso(draft.saved_at) if draft else None,
             "version": draft.version if draft else 0,

@@ -1,6 +1,8 @@
 import htmx from "htmx.org";
 import { $, $$, announce, el, readJson, state } from "./lib/dom.js";
 import { fillTimes } from "./lib/ago.js";
+import { asked } from "./lib/dialog.js";
+import { matches } from "./lib/globs.js";
 import { Ladder } from "./lib/ladder.js";
 import { LogView, streamNames } from "./lib/log.js";
 import { tabs } from "./lib/tabs.js";
@@ -33,6 +35,7 @@ const deleteButton = $("[data-delete]");
 editor.on.open = () => queueMicrotask(() => (deleteButton.hidden = !editor.ownFile()));
 const environment = new Environment(data.urls.environment, $("[data-environment]"), data.kernels);
 const drafts = new Drafts(editor, data, $("[data-saved]"));
+drafts.resume();
 
 const wanted = new URLSearchParams(location.search).get("file");
 if (wanted) {
@@ -185,26 +188,40 @@ $("[data-reset]").addEventListener("click", async () => {
   }
 });
 
-/** Opens a dialog; resolves to the value of the button that closed it. */
-function asked(dialog) {
-  dialog.returnValue = "";
-  dialog.showModal();
-  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue), { once: true }));
+const addDialog = $("#add-dialog");
+const name = $("#add-name");
+const newPath = () => name.value.trim().replace(/^\.?\//, "");
+
+/** Says below the name why the lab does not take the file; "" takes it back. */
+function refuseName(why) {
+  const said = $("#add-error");
+  said.textContent = why;
+  said.hidden = !why;
+  name.setAttribute("aria-invalid", Boolean(why));
 }
 
-const name = $("#add-name");
 $("[data-add]").addEventListener("click", async () => {
   name.value = "";
-  const answer = await asked($("#add-dialog"));
-  const path = name.value.trim().replace(/^\.?\//, "");
+  refuseName("");
+  const answer = await asked(addDialog);
+  const path = newPath();
   if (answer !== "yes" || !path) return;
   if (editor.has(path)) editor.open(path);
   else editor.add(path);
 });
-name.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter") return;
+$("form", addDialog).addEventListener("submit", (event) => {
+  const path = newPath();
+  if (event.submitter.value !== "yes" || !path || editor.has(path)) return;
+  if (data.editable.some((pattern) => matches(path, pattern))) return;
   event.preventDefault();
-  $("#add-dialog").close("yes");
+  refuseName(t("notTaken", { patterns: data.editable.join(", ") }));
+  name.focus();
+});
+name.addEventListener("input", () => refuseName(""));
+name.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || event.isComposing) return;
+  event.preventDefault(); // or the form takes its first button, which cancels
+  $("form", addDialog).requestSubmit($("button[value=yes]", addDialog));
 });
 deleteButton.addEventListener("click", async () => {
   $("[data-delete-name]").textContent = editor.current;
