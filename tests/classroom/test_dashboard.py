@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from pytest_django import Settings
 
-from lastmile.accounts.models import User
+from lastmile.accounts.models import Role, User
+from lastmile.classroom.models import Classroom, Membership
+from lastmile.course.models import ReadingPosition
 from lastmile.practice import lifecycle, presence
-from lastmile.practice.models import Run
+from lastmile.practice.models import Draft, Run
 
 sys.path.append(str(Path(__file__).parents[1] / "practice" / "fakes"))
 
@@ -128,6 +132,36 @@ def test_htmx_gets_the_table_alone(instructor: User, owner: User) -> None:
     assert "Owner" in part
 
 
+def test_who_writes_or_reads_has_been_seen(instructor: User, owner: User, classmate: User) -> None:
+    day, now = timedelta(days=1), timezone.now()
+    User.objects.filter(pk__in=(owner.pk, classmate.pk)).update(last_login=now - 3 * day)
+    Draft.objects.create(user=owner, lab="fakes/quick", saved_at=now - day)
+    for chapter, at in (("one", now - 2 * day), ("two", now)):
+        ReadingPosition.objects.create(user=classmate, chapter=chapter, at=at)
+    seen = {row["learner"]: row["last_seen"] for row in _see(instructor)["rows"]}
+    assert seen == {"Owner": now - day, "Classmate": now}
+
+
+def test_a_stream_says_who_is_signed_out(instructor: User) -> None:
+    assert Client().get(URL + "events").status_code == 401
+
+
+def test_the_header_asks_for_the_classes_once_and_marks_the_one_that_is_shown(instructor: User) -> None:
+    other = Classroom.objects.create(slug="ningbo", title_zh="宁波", title_en="Ningbo")
+    Membership.objects.create(classroom=other, user=instructor, role=Role.INSTRUCTOR)
+    client = Client(headers={"accept-language": "en"})
+    client.force_login(instructor)
+    with CaptureQueriesContext(connection) as asked:
+        page = client.get("/labs/").content.decode()
+    about = [query["sql"] for query in asked.captured_queries if "classroom_membership" in query["sql"]]
+    assert len(about) == 1
+    assert 'href="/class/ningbo/"' in page
+    assert page.count('aria-current="page"') == 1
+    page = client.get("/class/ningbo/").content.decode()
+    assert '<a href="/class/ningbo/" aria-current="page">Ningbo</a>' in page
+    assert '<a href="/class/hangzhou/" >' in page
+
+
 def test_it_is_404_for_others(owner: User, stranger: User) -> None:
     for user in (owner, stranger):
         client = Client()
@@ -145,6 +179,8 @@ def test_the_number_of_queries_does_not_grow_with_the_class(
     with CaptureQueriesContext(connection) as few:
         client.get(URL)
     for user in (owner, classmate):
+        Draft.objects.create(user=user, lab="fakes/quick")
+        ReadingPosition.objects.create(user=user, chapter="operators/reconcile")
         for verdict in ("fail", "fail", "fail", "pass", "fail"):
             finished(user, verdict)
     with django_assert_num_queries(len(few)):

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Max
 from django.urls import reverse
 
 from labs.harness.manifest import Lab
 from lastmile.accounts.models import User
 from lastmile.classroom.models import Classroom
+from lastmile.course.models import ReadingPosition
 from lastmile.practice import catalog
 from lastmile.practice.models import UNCOUNTED, CheckResult, CheckStatus, Draft, Outcome, Run
 from lastmile.problems import pick
@@ -40,7 +42,8 @@ class Standings:
         self.learners = list(classroom.learners())
         self.runs = _runs_of(self.learners)
         self.first_failure = _first_failures(self.learners)
-        self.drafts = set(Draft.objects.filter(user__in=self.learners).values_list("user_id", "lab"))
+        self.drafts = _drafts_of(self.learners)
+        self.read = _last_read(self.learners)
         self.titles = {(lab.slug, check.id): pick(check.title) for lab in self.labs for check in lab.checks}
         self.stuck_now = {
             (learner.pk, lab.slug): stuck
@@ -57,14 +60,13 @@ class Standings:
 
     def _row(self, learner: User) -> Row:
         cells = [self._cell(learner, lab) for lab in self.labs]
-        seen = [cell["at"] for cell in cells if cell["at"]] + (
-            [learner.last_login] if learner.last_login else []
-        )
+        seen = [learner.last_login, self.read.get(learner.pk), *(cell["at"] for cell in cells)]
+        seen += [self.drafts.get((learner.pk, lab.slug)) for lab in self.labs]
         return {
             "learner": learner.name,
             "id": learner.pk,
             "cells": cells,
-            "last_seen": max(seen, default=None),
+            "last_seen": max(filter(None, seen), default=None),
         }
 
     def _cell(self, learner: User, lab: Lab) -> Row:
@@ -186,6 +188,18 @@ def _runs_of(learners: Iterable[User]) -> dict[tuple[int, str], list[Run]]:
     for run in Run.objects.filter(user__in=learners).only(*shown).order_by("-queued_at"):
         found[run.user_id, run.lab].append(run)
     return found
+
+
+def _drafts_of(learners: Iterable[User]) -> dict[tuple[int, str], datetime]:
+    """When each learner saved a draft of a lab last."""
+    rows = Draft.objects.filter(user__in=learners).values_list("user_id", "lab", "saved_at")
+    return {(user, lab): at for user, lab, at in rows}
+
+
+def _last_read(learners: Iterable[User]) -> dict[int, datetime]:
+    """When each learner read on in a chapter last."""
+    places = ReadingPosition.objects.filter(user__in=learners)
+    return dict(places.order_by("user").values_list("user").annotate(Max("at")))
 
 
 def _first_failures(learners: Iterable[User]) -> dict[Any, str]:

@@ -64,21 +64,25 @@ def dashboard(request: AuthedRequest, slug: str) -> HttpResponse:
 
 @require_GET
 async def events(request: HttpRequest, slug: str) -> HttpResponseBase:
-    """SSE for instructors: at each change `event: run` {run, user, lab, state, verdict, attempt, …}."""
+    """SSE for instructors: at each change `event: run` {run, user, lab, state, verdict, attempt, …}.
+
+    401 for nobody, 404 for somebody who does not teach the class.
+    """
     learners = await sync_to_async(_learners_for)(request, slug)
     if learners is None:
-        return HttpResponse(status=404)
+        return HttpResponse(status=401, headers={"WWW-Authenticate": "Bearer"})
     return event_stream(
         _news(learners, request.headers.get("Last-Event-ID", "") or request.GET.get("after", ""))
     )
 
 
 def _learners_for(request: HttpRequest, slug: str) -> set[int] | None:
+    """The learners' ids, None for nobody signed in. Raises Http404 for who does not teach the class."""
     try:
         user = reader_of(request)
-        classroom = Classroom.objects.filter(slug=slug).first()
-        if user is None or classroom is None or not classroom.is_taught_by(user):
+        if user is None:
             return None
+        classroom = _get_classroom_for_instructor(slug, user)
         return set(classroom.learners().values_list("pk", flat=True))
     finally:
         give_back()

@@ -1,6 +1,6 @@
 // The class's table keeps itself fresh: an event says that something changed, htmx fetches the table.
 import htmx from "htmx.org";
-import { $ } from "./lib/dom.js";
+import { $, $$, signInLink } from "./lib/dom.js";
 import { fillTimes } from "./lib/ago.js";
 import { stream } from "./lib/stream.js";
 import { t } from "./lib/words.js";
@@ -8,11 +8,12 @@ import { t } from "./lib/words.js";
 
 const root = $("[data-class]");
 const mark = $("[data-live-mark]");
+const word = $("[data-live-word]");
 const table = $("[data-class-table]");
 
 function live(on) {
   mark.dataset.live = on ? "yes" : "no";
-  $("[data-live-word]").textContent = t(on ? "live" : "offlineShort");
+  word.textContent = t(on ? "live" : "offlineShort");
 }
 
 const BETWEEN = 3000; // a busy class has news all the time, and the table of a large one takes the site a second
@@ -22,27 +23,69 @@ let again = false;
 async function refresh() {
   if (busy) return void (again = true);
   busy = true;
-  const focused = document.activeElement?.closest("[data-class-table] a")?.getAttribute("href");
+  try {
+    await redraw();
+  } catch {
+    again = true; // the connection broke; what is shown is older than "live" says
+    live(false);
+  } finally {
+    setTimeout(next, BETWEEN);
+  }
+}
+
+function next() {
+  busy = false;
+  if (!again) return;
+  again = false;
+  refresh();
+}
+
+async function redraw() {
+  const focused = placeOf(document.activeElement);
   const scroll = $(".table-scroll", table)?.scrollLeft ?? 0;
   await htmx.ajax("GET", location.href, { target: table, swap: "innerHTML" });
   fillTimes(table);
-  if (focused) $(`a[href="${CSS.escape(focused)}"]`, table)?.focus();
+  if (focused) linkAt(focused)?.focus({ preventScroll: true });
   if ($(".table-scroll", table)) $(".table-scroll", table).scrollLeft = scroll;
-  setTimeout(() => {
-    busy = false;
-    if (!again) return;
-    again = false;
-    refresh();
-  }, BETWEEN);
 }
+
+const sectionOf = (link) => link.closest("section")?.getAttribute("aria-labelledby") ?? "";
+
+/** Which link of the table it is: one run may have a link in several sections. */
+function placeOf(node) {
+  const link = node?.closest("[data-class-table] a");
+  return link ? { href: link.getAttribute("href"), section: sectionOf(link) } : null;
+}
+
+function linkAt({ href, section }) {
+  const links = $$("a", table).filter((link) => link.getAttribute("href") === href);
+  return links.find((link) => sectionOf(link) === section) ?? links[0];
+}
+
+table.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  const { status, responseURL } = detail.xhr;
+  if (status >= 500) {
+    again = true;
+    live(false);
+  } else if (status >= 400 || new URL(responseURL).pathname !== location.pathname) {
+    detail.shouldSwap = false; // the page to sign in, or none: as a whole page it says what there is to do
+    location.reload();
+  }
+});
 
 function online() {
   live(true);
   refresh();
 }
 
+function gone(status) {
+  mark.dataset.live = "no";
+  word.replaceChildren(t(status === 401 ? "signedOut" : "notYours"), " ", signInLink());
+}
+
 stream(root.dataset.eventsUrl, ["hello", "run"], {
   on: (event) => (event.type === "hello" ? online() : refresh()),
   offline: () => live(false),
   online,
+  gone,
 });

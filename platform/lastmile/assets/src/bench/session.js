@@ -1,5 +1,5 @@
 // One run on a page: its events go to the ladder, the log, the time line, the editor and the verdict.
-import { announce, asReader, el, icon, oneDecimal, state, stateIcon } from "../lib/dom.js";
+import { announce, asReader, el, icon, oneDecimal, signInLink, state, stateIcon } from "../lib/dom.js";
 import { follow } from "../lib/follow.js";
 import { say, t } from "../lib/words.js";
 import { drawMeasures } from "../lib/measures.js";
@@ -47,12 +47,22 @@ export class Session {
         clearInterval(this.ticking);
         this.tell("running", t(this.quiet ? "offlineShort" : "offline"));
       },
+      gone: (status) => this.gone(status),
       online: () => this.tell("running", this.quiet ? t("loading") : (this.doing ?? t("running"))),
     });
   }
 
   tell(status, text) {
     this.state?.replaceChildren(...(text ? [state(status, text)] : []));
+  }
+
+  /** What is on the page stays; the run goes on without it. */
+  gone(status) {
+    clearInterval(this.ticking);
+    const text = t(status === 401 ? "signedOut" : "notYours");
+    this.tell("failed", text);
+    this.state?.append(" ", signInLink());
+    announce(text);
   }
 
   on_queue({ position, published = true, again = false, served = true }) {

@@ -1,4 +1,5 @@
 import icons from "../icons.json";
+import { t } from "./words.js";
 
 /** el("p", {class: "x", hidden: true, onclick: f}, "text", node) */
 export function el(tag, props = {}, ...children) {
@@ -43,6 +44,10 @@ export const asReader = (more = {}) => ({
   Accept: "application/json",
   ...more,
 });
+
+/** The way back in, in a window of its own: what is on this page is still there afterwards. */
+export const signInLink = () =>
+  el("a", { href: document.documentElement.dataset.signIn, target: "_blank", rel: "noopener" }, t("signIn"));
 
 let saying = 0;
 

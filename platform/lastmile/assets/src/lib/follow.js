@@ -4,7 +4,7 @@ import { stream } from "./stream.js";
 const types = ["queue", "attempt", "state", "step", "diagnostic", "check", "log", "timeline", "traffic", "cost", "verdict", "end"];
 
 /**
- * Calls handlers[type](data) for each event; handlers.offline() and handlers.online() tell of the connection.
+ * Calls handlers[type](data) for each event; handlers.offline(), handlers.online() and handlers.gone(status) tell of the connection.
  * Returns a function that stops following.
  */
 export function follow(url, handlers) {
@@ -15,6 +15,7 @@ export function follow(url, handlers) {
     },
     offline: handlers.offline,
     online: handlers.online,
+    gone: handlers.gone,
   });
   return stop;
 }

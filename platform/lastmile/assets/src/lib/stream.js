@@ -2,12 +2,13 @@
 // at any answer that is no stream, such as a proxy's 502 while the site restarts.
 const FIRST_PAUSE = 2000;
 const LONGEST_PAUSE = 10000;
+const GONE = [401, 403, 404]; // signed out, or another account signed in: to ask again changes nothing
 
 /**
  * Calls on(event) for each event of `types` until the function that it returns is called.
- * offline() and online() tell of the connection.
+ * offline() and online() tell of the connection; gone(status) that the stream is not the reader's any more.
  */
-export function stream(url, types, { on, offline, online }) {
+export function stream(url, types, { on, offline, online, gone }) {
   let source;
   let last = "";
   let timer = 0;
@@ -57,13 +58,21 @@ export function stream(url, types, { on, offline, online }) {
     if (over) return;
     if (status === 204) last = ""; // all was sent, but for its end: have it once more
     if (status === 200 || status === 204) open();
+    else if (GONE.includes(status)) wait(status);
     else again();
+  }
+
+  /** Until the reader comes back to this window, perhaps from signing in in another. */
+  function wait(status) {
+    gone?.(status);
+    addEventListener("focus", look, { once: true });
   }
 
   open();
   return () => {
     over = true;
     clearTimeout(timer);
+    removeEventListener("focus", look);
     source.close();
   };
 }
