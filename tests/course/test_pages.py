@@ -146,6 +146,18 @@ def test_the_chosen_theme_is_in_the_first_byte_of_the_page() -> None:
 
 
 @pytest.mark.django_db
+def test_the_chosen_language_is_kept_for_a_year() -> None:
+    client = _client()
+    client.post("/i18n/setlang/", {"language": "en", "next": "/"})
+    assert client.cookies["lastmile_language"]["max-age"] == 31_536_000
+
+
+def test_the_commands_beside_a_new_token_go_to_this_site(owner: User) -> None:
+    page = _client(owner).post("/accounts/tokens/", {"name": "laptop"}, headers={"host": "localhost:8080"})
+    assert "export LASTMILE_URL=http://localhost:8080\n" in page.content.decode()
+
+
+@pytest.mark.django_db
 def test_one_readers_place_is_not_shown_to_another(owner: User, classmate: User) -> None:
     """The text is kept for all readers; what belongs to one is not."""
     ReadingPosition.objects.create(user=owner, chapter="operators/reconcile", anchor="drift", part=0.5)

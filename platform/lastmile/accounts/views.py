@@ -58,7 +58,11 @@ def _safe_next(request: HttpRequest) -> str:
 def _remember_language(response: HttpResponse, language: str) -> HttpResponse:
     if language:
         response.set_cookie(
-            settings.LANGUAGE_COOKIE_NAME, language, samesite="Lax", secure=settings.HTTPS, max_age=31_536_000
+            settings.LANGUAGE_COOKIE_NAME,
+            language,
+            samesite="Lax",
+            secure=settings.LANGUAGE_COOKIE_SECURE,
+            max_age=settings.LANGUAGE_COOKIE_AGE,
         )
     return response
 
