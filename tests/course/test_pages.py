@@ -77,6 +77,17 @@ def test_a_second_position_replaces_the_first(owner: User) -> None:
     assert [row.part for row in ReadingPosition.objects.filter(user=owner)] == [1.0]
 
 
+def test_to_look_something_up_again_takes_no_progress_away(owner: User) -> None:
+    client = _client(owner)
+    for part in (0.6, 0.2, 0.4):
+        client.put(f"{URL}position", json.dumps({"anchor": "crd", "part": part}), "application/json")
+    row = ReadingPosition.objects.get(user=owner)
+    assert (row.part, row.furthest) == (0.4, 0.6)
+    page = client.get("/").content.decode()
+    assert "Read to 40 %" in page  # where one stopped
+    assert "read to 60 %" in page  # how much one has read
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -56,7 +56,7 @@ def entry_row(entry: content.ChapterEntry | None) -> Row | None:
 
 
 def track_rows(user: User | None = None) -> list[Row]:
-    read = {row.chapter: row.part for row in ReadingPosition.objects.filter(user=user)} if user else {}
+    read = {row.chapter: row.furthest for row in ReadingPosition.objects.filter(user=user)} if user else {}
     return [
         {
             "slug": track.slug,

@@ -6,6 +6,8 @@ import json
 import math
 
 from django.contrib.auth.decorators import login_required
+from django.db.models import Value
+from django.db.models.functions import Greatest
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -89,8 +91,12 @@ def position(request: AuthedRequest, slug: str) -> HttpResponse:
     if not math.isfinite(part) or "\0" in anchor:
         return HttpResponse(status=400)
     part = min(max(part, 0.0), 1.0)
+    place = {"anchor": anchor, "part": part, "at": timezone.now()}
     ReadingPosition.objects.update_or_create(
-        user=request.user, chapter=slug, defaults={"anchor": anchor, "part": part, "at": timezone.now()}
+        user=request.user,
+        chapter=slug,
+        defaults=place | {"furthest": Greatest("furthest", Value(part))},
+        create_defaults=place | {"furthest": part},
     )
     return HttpResponse(status=204)
 
