@@ -19,14 +19,17 @@ function live(on) {
 const BETWEEN = 3000; // a busy class has news all the time, and the table of a large one takes the site a second
 let busy = false;
 let again = false;
+let connected = false; // the stream
+let status = 0; // of the last answer
 
 async function refresh() {
   if (busy) return void (again = true);
   busy = true;
   try {
     await redraw();
+    live(connected);
   } catch {
-    again = true; // the connection broke; what is shown is older than "live" says
+    again = true; // no answer, or none of use: what is shown is older than "live" says
     live(false);
   } finally {
     setTimeout(next, BETWEEN);
@@ -44,6 +47,7 @@ async function redraw() {
   const focused = placeOf(document.activeElement);
   const scroll = $(".table-scroll", table)?.scrollLeft ?? 0;
   await htmx.ajax("GET", location.href, { target: table, swap: "innerHTML" });
+  if (status >= 500) throw new Error(`the server answered ${status}`);
   fillTimes(table);
   if (focused) linkAt(focused)?.focus({ preventScroll: true });
   if ($(".table-scroll", table)) $(".table-scroll", table).scrollLeft = scroll;
@@ -63,29 +67,32 @@ function linkAt({ href, section }) {
 }
 
 table.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  const { status, responseURL } = detail.xhr;
-  if (status >= 500) {
-    again = true;
-    live(false);
-  } else if (status >= 400 || new URL(responseURL).pathname !== location.pathname) {
-    detail.shouldSwap = false; // the page to sign in, or none: as a whole page it says what there is to do
-    location.reload();
-  }
+  status = detail.xhr.status;
+  const elsewhere = new URL(detail.xhr.responseURL).pathname !== location.pathname;
+  if (status >= 500 || (status < 400 && !elsewhere)) return;
+  detail.shouldSwap = false; // the page to sign in, or none: as a whole page it says what there is to do
+  location.reload();
 });
 
 function online() {
+  connected = true;
   live(true);
   refresh();
 }
 
-function gone(status) {
+function offline() {
+  connected = false;
+  live(false);
+}
+
+function gone(why) {
   mark.dataset.live = "no";
-  word.replaceChildren(t(status === 401 ? "signedOut" : "notYours"), " ", signInLink());
+  word.replaceChildren(t(why === 401 ? "signedOut" : "notYours"), " ", signInLink());
 }
 
 stream(root.dataset.eventsUrl, ["hello", "run"], {
   on: (event) => (event.type === "hello" ? online() : refresh()),
-  offline: () => live(false),
+  offline,
   online,
   gone,
 });
