@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 
@@ -335,6 +336,92 @@ def test_panes_can_be_resized_and_folded_with_the_keyboard(visit: Visit) -> None
     splitter.press("Enter")
     expect(page.locator('[data-fold="left"]')).to_have_attribute("aria-expanded", "true")
     assert pane.evaluate("node => node.clientWidth") > before
+
+
+@pytest.mark.parametrize(("language", "unfold"), [("en", "Unfold the brief"), ("zh", "展开任务书")])
+def test_a_folded_pane_has_a_button_that_brings_it_back(visit: Visit, language: str, unfold: str) -> None:
+    learner = visit("learner", language, width=1440)
+    page = learner.page
+    learner.open(workbench.LAB)
+    button = page.get_by_role("button", name=unfold)
+    expect(button).to_be_hidden()
+    page.locator('[data-fold="left"]').press("Enter")
+    expect(button).to_be_focused()
+    expect(page.locator('[data-splitter="left"]')).to_have_attribute("aria-valuenow", "0")
+    button.press("Enter")
+    expect(page.locator('[data-fold="left"]')).to_be_focused()
+    expect(page.locator("#panel-brief")).to_be_visible()
+    expect(button).to_be_hidden()
+
+
+def test_a_hint_keeps_the_focus_and_is_still_open_later(visit: Visit) -> None:
+    learner = visit("learner", "en", width=1440)
+    page = learner.page
+    learner.open(workbench.LAB)
+    page.click("#tab-checks")
+    check = page.locator("#panel-checks [data-check]").nth(2)
+    levels = page.evaluate("JSON.parse(document.getElementById('lab-data').textContent).checks[2].hints")
+    assert levels
+    check.locator("summary").click()
+    for level in range(1, levels + 1):
+        check.locator(".hints button").press("Enter")
+        expect(check.locator(".hint-text")).to_have_count(level)
+        expect(check.locator(".hint-text").last).to_be_focused()
+    expect(check.locator(".hints button")).to_have_count(0)
+
+    # a run draws the check again
+    name = check.get_attribute("data-check")
+    events = [
+        {"type": "check", "at": 1.0, "check": name, "status": "running", "seconds": None},
+        {"type": "check", "at": 1.1, "check": name, "status": "skipped", "seconds": None},
+    ]
+    body = "".join(f"id: 1-{n}\nevent: check\ndata: {json.dumps(e)}\n\n" for n, e in enumerate(events, 1))
+    body += 'event: end\ndata: {"state": "done", "verdict": "fail", "url": "/runs/none/"}\n\n'
+    run = {"id": "none", "state": "queued", "verdict": "", "url": "/runs/none/"}
+    run["events_url"] = "/runs/none/events"
+    page.route("**/submit", lambda route: route.fulfill(status=201, json=run))
+    held: list[Route] = []
+    page.route("**/runs/none/events", lambda route: held.append(route))
+    page.keyboard.press("Control+Enter")
+    until(page, lambda: bool(held))
+    check.locator("summary").focus()
+    held[0].fulfill(content_type="text/event-stream", body=body)
+    expect(check).to_have_attribute("data-status", "skipped")
+    expect(check.locator("summary")).to_be_focused()
+    expect(check.locator(".hint-text")).to_have_count(levels)
+    expect(check.locator(".hint-text").first).to_be_visible()
+
+    learner.open(workbench.LAB)
+    page.click("#tab-checks")
+    check.locator("summary").click()
+    expect(check.locator(".hint-text")).to_have_count(levels)
+
+
+@pytest.mark.parametrize(
+    ("language", "withdrawn", "whole"),
+    [("en", "Withdrawn", "Show the whole result"), ("zh", "已撤回", "看完整结果")],
+)
+def test_the_page_of_a_run_says_how_it_ended(visit: Visit, language: str, withdrawn: str, whole: str) -> None:
+    """Once, and without another page cutting it off."""
+    learner = visit("classmate", language, width=1440)
+    page = learner.page
+    learner.open(workbench.LAB)
+    page.click("[data-submit]")
+    expect(page.locator("[data-withdraw]")).to_be_visible()
+    learner.open(workbench.LAB)
+    url = page.evaluate("JSON.parse(document.getElementById('lab-data').textContent).run.url")
+    learner.open(url)
+    page.evaluate("window.notReloaded = true")
+    page.locator("[data-withdraw]").press("Enter")
+    expect(page.locator("h1")).to_contain_text(withdrawn)
+    expect(page.locator("#live")).to_contain_text(withdrawn)
+    link = page.get_by_role("link", name=whole)
+    expect(link).to_be_visible()
+    expect(page.locator("[data-withdraw]")).to_have_count(0)
+    assert page.evaluate("window.notReloaded") is True
+    link.click()
+    page.wait_for_function("!window.notReloaded")
+    expect(page.locator("h1")).to_contain_text(withdrawn)
 
 
 def test_on_a_narrow_screen_one_pane_shows_at_a_time(visit: Visit) -> None:

@@ -26,6 +26,8 @@ def test_it_works(client: Client, owner: User) -> None:
     assert HintUse.objects.filter(user=owner, check_id="first").count() == 1
     checks = client.get("/labs/fakes/quick/").context["page_data"]["checks"]
     assert checks[0]["unlocked"] == 1
+    assert checks[0]["opened"] == [{"level": 1, "html": answer["html"]}]
+    assert checks[1]["opened"] == []
 
 
 def test_a_level_needs_the_one_before(client: Client) -> None:

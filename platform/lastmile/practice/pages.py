@@ -97,7 +97,8 @@ def standing(runs: list[Run], drafted: bool) -> Row:
 
 
 def check_rows(lab: Lab, user: User | None) -> list[Row]:
-    levels = {check: len(found) for check, found in catalog.hints(lab, texts.language()).items()}
+    language = texts.language()
+    hints = catalog.hints(lab, language)
     unlocked: dict[str, int] = {}
     if user is not None:
         for use in HintUse.objects.filter(user=user, lab=lab.slug):
@@ -111,8 +112,12 @@ def check_rows(lab: Lab, user: User | None) -> list[Row]:
             "needs": list(check.needs),
             "section": check.section,
             "url": f"{chapter}#{check.section}",
-            "hints": levels.get(check.id, 0),
+            "hints": len(hints.get(check.id, [])),
             "unlocked": unlocked.get(check.id, 0),
+            "opened": [
+                {"level": level, "html": texts.html(text, language)}
+                for level, text in enumerate(hints.get(check.id, [])[: unlocked.get(check.id, 0)], 1)
+            ],
         }
         for check in lab.checks
     ]

@@ -4,6 +4,7 @@ import { LogView, streamNames } from "./lib/log.js";
 import { drawMeasures } from "./lib/measures.js";
 import { byPlace, drawRefusals } from "./lib/refusals.js";
 import { drawTimeline } from "./lib/timeline.js";
+import { t } from "./lib/words.js";
 import { Session } from "./bench/session.js";
 import { withdraw } from "./bench/submit.js";
 
@@ -29,6 +30,9 @@ if (data.run.state === "done") {
     if (item.tool === "verifier") $(`.diagnostics > li:nth-child(${at + 1}) [data-said]`, root).replaceWith(...drawRefusals(item));
   });
 } else {
+  const title = $("[data-verdict-word]", root);
+  const withdrawButton = $("[data-withdraw]", root);
+  const whole = $("[data-whole]", root);
   const session = new Session({
     ladder: new Ladder($("[data-ladder]", root), data.checks, { kernels: data.kernels }),
     log,
@@ -36,16 +40,25 @@ if (data.run.state === "done") {
     timelineEmpty,
     measures,
     onMeasure: () => (evidence.hidden = false),
-    state: $("[data-verdict-word]", root),
+    state: title,
     problems: $("[data-problems]", root),
     firstLine: $("[data-first-line]", root),
-    onEnd: () => location.reload(),
+    onEnd: ({ verdict }) => {
+      // no reload: it would cut off the verdict that a screen reader is saying
+      const focused = document.activeElement === withdrawButton;
+      root.dataset.status = verdict;
+      title.classList.add("run-verdict");
+      withdrawButton?.remove();
+      whole.hidden = false;
+      if (focused) $("a", whole).focus();
+    },
   });
   session.follow(data.run);
-  $("[data-withdraw]", root)?.addEventListener("click", async () => {
+  withdrawButton?.addEventListener("click", async () => {
     try {
-      await withdraw(data.urls, data.run);
-      location.reload();
+      const run = await withdraw(data.urls, data.run);
+      if (!session.last) session.follow(run); // unless the run's own stream was quicker
+      announce(t(run.verdict));
     } catch (error) {
       if (!error.text) throw error;
       announce(error.text);

@@ -10,8 +10,8 @@ export function panes(root) {
   for (const side of ["left", "right"]) if (kept[side]) root.style.setProperty(`--${side}`, `${kept[side]}%`);
   fold(root, kept.folded ?? []);
   for (const splitter of $$("[data-splitter]", root)) resize(root, splitter);
-  for (const button of $$("[data-fold]")) {
-    button.addEventListener("click", () => toggle(root, button.dataset.fold));
+  for (const button of $$("[data-fold], [data-unfold]")) {
+    button.addEventListener("click", () => toggle(root, button.dataset.fold ?? button.dataset.unfold));
   }
   const select = tabs($("[data-views]"), (tab) => (root.dataset.view = tab.dataset.view));
   return (view) => {
@@ -38,14 +38,16 @@ function fold(root, sides) {
     splitter.setAttribute("aria-valuenow", sides.includes(side) ? 0 : width(root, side));
   }
   for (const button of $$("[data-fold]")) button.setAttribute("aria-expanded", !sides.includes(button.dataset.fold));
+  for (const button of $$("[data-unfold]")) button.hidden = !sides.includes(button.dataset.unfold);
 }
 
 function toggle(root, side) {
   const sides = folded(root);
   const next = sides.includes(side) ? sides.filter((each) => each !== side) : [...sides, side];
+  const pressed = document.activeElement?.matches(`[data-fold="${side}"], [data-unfold="${side}"]`);
   fold(root, next);
   keep({ folded: next });
-  if (next.includes(side)) $(`[data-splitter="${side}"]`, root).focus();
+  if (pressed) $(next.includes(side) ? `[data-unfold="${side}"]` : `[data-fold="${side}"]`, root).focus();
 }
 
 const width = (root, side) => parseFloat(root.style.getPropertyValue(`--${side}`)) || 30;

@@ -1,4 +1,4 @@
-import { el, icon, oneDecimal, stateIcon } from "./dom.js";
+import { $, el, icon, oneDecimal, stateIcon } from "./dom.js";
 import { drawKernels } from "./kernels.js";
 import { say, t } from "./words.js";
 
@@ -16,12 +16,14 @@ export class Ladder {
     this.checks = checks;
     this.options = options;
     this.events = new Map();
-    this.opened = new Map();
+    this.opened = new Map(checks.map((check) => [check.id, [...(check.opened ?? [])]]));
+    this.unfolded = new Set();
     this.reset();
   }
 
   reset() {
     this.events.clear();
+    for (const item of this.root.children) this.remember(item);
     this.root.replaceChildren(...this.checks.map((check) => this.item(check)));
     this.options.progress?.replaceChildren(...this.checks.map(() => el("i")));
   }
@@ -31,10 +33,20 @@ export class Ladder {
     if (at < 0) return;
     this.events.set(event.check, event);
     const old = this.root.children[at];
+    this.remember(old);
     const item = this.item(this.checks[at]);
-    if (old.contains(document.activeElement)) item.querySelector("summary")?.focus();
+    const focused = old.contains(document.activeElement);
     old.replaceWith(item);
+    if (focused) focus($("summary", item) ?? item);
     if (this.options.progress) this.options.progress.children[at].dataset.status = event.status;
+  }
+
+  /** A hint that is being read stays open when its check is drawn again. */
+  remember(item) {
+    const details = $("details", item);
+    if (!details) return;
+    if (details.open && $(".hint-text", details)) this.unfolded.add(item.dataset.check);
+    else this.unfolded.delete(item.dataset.check);
   }
 
   count(status) {
@@ -63,7 +75,7 @@ export class Ladder {
     const body = this.body(check, event, status);
     const props = { "data-check": check.id, "data-status": status };
     if (!body) return el("li", props, row[0], el("div", { class: "check-row" }, row.slice(1)));
-    return el("li", props, el("details", { open: status === "failed" }, el("summary", { class: "check-row" }, row), body));
+    return el("li", props, el("details", { open: status === "failed" || this.unfolded.has(check.id) }, el("summary", { class: "check-row" }, row), body));
   }
 
   body(check, event, status) {
@@ -96,8 +108,7 @@ export class Ladder {
   hints(check) {
     if (!check.hints || !this.options.hint) return null;
     const box = el("div", { class: "hints" });
-    const known = this.opened.get(check.id) ?? [];
-    this.opened.set(check.id, known);
+    const known = this.opened.get(check.id);
     const draw = () => {
       const next = known.length + 1;
       box.replaceChildren(
@@ -116,7 +127,7 @@ export class Ladder {
       try {
         known.push(await this.options.hint(check, known.length + 1));
         draw();
-        box.lastElementChild?.focus?.();
+        focus([...box.querySelectorAll(".hint-text")].at(-1));
       } catch (error) {
         event.target.disabled = false;
         event.target.after(el("span", { class: "field-error" }, error.message));
@@ -128,5 +139,11 @@ export class Ladder {
 }
 
 const row = (name, text, kind = "") => (text ? el("div", {}, el("dt", {}, name), el("dd", { class: kind }, text)) : null);
+
+/** What takes no focus by itself, and a page that stays where it is. */
+function focus(node) {
+  if (node.tagName !== "SUMMARY") node.tabIndex = -1;
+  node.focus({ preventScroll: true });
+}
 
 export const verdictIcon = stateIcon;
