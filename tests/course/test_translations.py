@@ -76,6 +76,14 @@ def test_scripts_speak_both_languages() -> None:
         assert set(VARIABLES.findall(words["zh"][key])) == set(VARIABLES.findall(text)), key
 
 
+def test_scripts_count_in_english_and_need_not_in_chinese() -> None:
+    words = _script_words()
+    for key, text in words["en"].items():
+        assert text.count("|") <= 1, key
+        assert "|" not in words["zh"][key]
+    assert words["en"]["lines"] == "{n} line|{n} lines"
+
+
 def test_every_word_that_scripts_ask_for_is_there() -> None:
     known = _script_words()["en"]
     sources = [path for path in WORDS.parents[1].rglob("*.js") if path != WORDS]

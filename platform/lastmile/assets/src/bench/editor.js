@@ -149,7 +149,10 @@ export class Editor {
           },
           file.path,
           file.editable ? null : [lock(), el("span", { class: "visually-hidden" }, t("readOnly"))],
-          problems ? el("span", { class: "problems" }, String(problems), el("span", { class: "visually-hidden" }, t("problem", { n: "" }))) : null,
+          problems ? [
+                el("span", { class: "problems", "aria-hidden": "true" }, String(problems)),
+                el("span", { class: "visually-hidden" }, t("problem", { n: problems })),
+              ] : null,
         );
       }),
     );

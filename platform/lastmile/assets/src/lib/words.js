@@ -1,4 +1,4 @@
-// Words that scripts put on a page. tests/course/test_translations.py compares the two lists.
+// Words that scripts put on a page; "|" stands between one and many. tests/course/test_translations.py compares the two lists.
 const words = {
   zh: {
     submit: "提交",
@@ -74,6 +74,8 @@ const words = {
     tooBig: "文件太大",
     status: "服务器回答 {n}",
     uploadHint: "上传 zip 或 tar",
+    pause: "暂停",
+    goOn: "继续播放",
     copied: "已复制",
     copy: "复制",
     right: "对",
@@ -161,8 +163,8 @@ const words = {
     skipped: "skipped",
     waiting: "waiting",
     checkRunning: "checking",
-    checksOf: "{passed} of {total} checks pass",
-    points: "{points} of {of} points",
+    checksOf: "{passed} of {total} check passes|{passed} of {total} checks pass",
+    points: "{points} of {of} point|{points} of {of} points",
     tried: "Tried",
     saw: "Saw",
     expected: "Expected",
@@ -184,10 +186,10 @@ const words = {
     notTaken: "This lab does not take such a file. It takes: {patterns}",
     notDirty: "Same as the starter",
     readOnly: "read-only",
-    problem: "{n} problems",
+    problem: "{n} problem|{n} problems",
     firstLine: "From key press to the first line of log: {n} s",
-    lines: "{n} lines",
-    trimmed: "{n} earlier lines are folded; the run's page has all",
+    lines: "{n} line|{n} lines",
+    trimmed: "{n} earlier line is folded; the run's page has all|{n} earlier lines are folded; the run's page has all",
     found: "{at}/{n}",
     foundNone: "none",
     offline: "The connection is gone; reconnecting. The run goes on",
@@ -201,6 +203,8 @@ const words = {
     tooBig: "the file is too big",
     status: "the server answered {n}",
     uploadHint: "Upload a zip or tar",
+    pause: "Pause",
+    goOn: "Go on",
     copied: "Copied",
     copy: "Copy",
     right: "right",
@@ -219,16 +223,16 @@ const words = {
     envReadyMachines: "Machines are ready: Linux {kernels}",
     envWarmingMachines: "Machines are warming up: Linux {kernels}",
     envColdMachines: "Machines start with your run: Linux {kernels}",
-    verifierLog: "The verifier's whole log, {n} lines",
+    verifierLog: "The verifier's whole log, {n} line|The verifier's whole log, {n} lines",
     verifierLogOf: "The verifier's log {kernel}",
     verifierSearch: "Search the verifier's log",
     verifierGo: "To the refused instruction",
     verifierRefused: "refused here",
-    verifierCut: "{n} earlier lines were not kept",
-    planned: "{n} connections as planned, in order",
+    verifierCut: "{n} earlier line was not kept|{n} earlier lines were not kept",
+    planned: "{n} connection as planned|{n} connections as planned, in order",
     counted: "What your program counted",
-    countsRight: "All {n} counts are as planned",
-    countsOff: "{n} of {of} counts are off",
+    countsRight: "The one count is as planned|All {n} counts are as planned",
+    countsOff: "{n} of {of} count is off|{n} of {of} counts are off",
     countsAsPlanned: "{n} as planned",
     series: "Count",
     plannedShort: "Planned",
@@ -244,7 +248,7 @@ const words = {
     end_give_up: "given up",
     end_half_open: "stays open",
     end_queued: "waits in the queue",
-    cost: "CPU per connection, over {n} connections",
+    cost: "CPU per connection, over {n} connection|CPU per connection, over {n} connections",
     costTimes: "{n} times the reference; {most} times at most",
     costTimesFree: "{n} times the reference",
     costWho: "Whose",
@@ -258,9 +262,19 @@ const words = {
 
 export const language = document.documentElement.lang.startsWith("en") ? "en" : "zh";
 
+const plurals = new Intl.PluralRules(language);
+
+/** Of "one|many" the form for what is counted, which is the last value that the text names. */
+function form(text, values) {
+  if (!text.includes("|")) return text;
+  const [one, many] = text.split("|");
+  const counted = many.slice(many.lastIndexOf("{") + 1, many.lastIndexOf("}"));
+  return plurals.select(Number(values[counted])) === "one" ? one : many;
+}
+
 /** The word `key` in the page's language, with {names} filled in. */
 export function t(key, values = {}) {
-  return words[language][key].replace(/\{(\w+)\}/g, (_, name) => values[name]);
+  return form(words[language][key], values).replace(/\{(\w+)\}/g, (_, name) => values[name]);
 }
 
 /** One side of a {zh, en} text. */
