@@ -57,6 +57,45 @@ def test_the_theme_is_kept(visit: Visit) -> None:
     assert reader.page.locator("html").evaluate("n => getComputedStyle(n).backgroundColor") == dark
 
 
+def test_the_theme_follows_the_system_until_one_is_chosen(visit: Visit) -> None:
+    reader = visit("", "en", "dark")
+    page = reader.page
+    reader.open("/")
+    switch = page.locator("[data-theme-switch]")
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    expect(switch.locator(".for-dark")).to_be_visible()
+    page.emulate_media(color_scheme="light")
+    expect(switch).to_have_attribute("aria-pressed", "false")
+    expect(switch.locator(".for-light")).to_be_visible()
+    expect(page.locator("html[data-theme]")).to_have_count(0)
+    switch.click()
+    expect(switch).to_have_attribute("aria-pressed", "true")
+    page.emulate_media(color_scheme="dark")
+    page.emulate_media(color_scheme="light")
+    expect(switch).to_have_attribute("aria-pressed", "true")
+
+
+@pytest.mark.parametrize(
+    ("language", "pause", "go_on"), [("en", "Pause", "Go on"), ("zh", "暂停", "继续播放")]
+)
+def test_the_recorded_run_can_be_paused(visit: Visit, language: str, pause: str, go_on: str) -> None:
+    stranger = visit("", language)
+    page = stranger.page
+    stranger.open("/")
+    expect(page.locator("[data-again]")).to_be_visible()  # who wants little motion sees the end of it at once
+    expect(page.locator("[data-pause]")).to_be_hidden()
+    page.emulate_media(reduced_motion="no-preference")
+    stranger.open("/")
+    page.get_by_role("button", name=pause, exact=True).click()
+    clock = page.locator("[data-clock]")
+    stood = clock.inner_text()
+    page.wait_for_timeout(500)
+    assert clock.inner_text() == stood
+    page.get_by_role("button", name=go_on, exact=True).press("Enter")
+    expect(clock).not_to_have_text(stood)
+    expect(page.get_by_role("button", name=pause, exact=True)).to_be_focused()
+
+
 def test_a_term_shows_its_card_on_focus_and_lets_it_go(visit: Visit) -> None:
     reader = visit("", "zh")
     reader.open(CHAPTER)

@@ -7,20 +7,24 @@ document.documentElement.classList.remove("no-js");
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const isDark = () => (document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
 
+const changed = () => document.dispatchEvent(new CustomEvent("themechange"));
+
 const themeSwitch = $("[data-theme-switch]");
 if (themeSwitch) {
   themeSwitch.hidden = false;
   const show = () => themeSwitch.setAttribute("aria-pressed", isDark());
-  if (dark.matches && !document.documentElement.dataset.theme) document.documentElement.dataset.theme = "dark";
   show();
   themeSwitch.addEventListener("click", () => {
     const chosen = isDark() ? "light" : "dark";
     document.documentElement.dataset.theme = chosen;
     document.cookie = `theme=${chosen}; path=/; max-age=31536000; samesite=lax`;
-    show();
-    document.dispatchEvent(new CustomEvent("themechange"));
+    changed();
   });
+  document.addEventListener("themechange", show);
 }
+
+// until somebody chooses, the page looks as the system does
+dark.addEventListener("change", () => document.documentElement.dataset.theme || changed());
 
 const menu = $("[data-menu]");
 if (menu) {

@@ -9,6 +9,7 @@ const ladder = new Ladder($("[data-ladder]", root), recorded.checks);
 const clock = $("[data-clock]", root);
 const verdict = $("[data-verdict]", root);
 const again = $("[data-again]", root);
+const pause = $("[data-pause]", root);
 const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
 const events = recorded.events.filter((event) => ["check", "verdict", "state"].includes(event.type));
 
@@ -29,21 +30,48 @@ function apply(event) {
   if (failed) ladder.root.scrollTop = failed.offsetTop - 8;
 }
 
-function play() {
-  const begun = performance.now();
-  let next = 0;
-  again.hidden = true;
-  verdict.replaceChildren();
-  ladder.reset();
+const length = events.at(-1).at;
+let next = 0; // event
+let seconds = 0; // of the recording, that have been played
+let frame = 0; // 0 while it stands still
+
+function goOn() {
+  const begun = performance.now() - seconds * 1000;
   const tick = () => {
-    const seconds = (performance.now() - begun) / 1000;
+    seconds = (performance.now() - begun) / 1000;
     while (next < events.length && (still || events[next].at <= seconds)) apply(events[next++]);
-    clock.textContent = t("seconds", { n: Math.min(seconds, events.at(-1).at).toFixed(1) });
-    if (next < events.length) requestAnimationFrame(tick);
-    else clock.textContent = t("seconds", { n: events.at(-1).at.toFixed(1) });
+    clock.textContent = t("seconds", { n: (next < events.length ? seconds : length).toFixed(1) });
+    if (next < events.length) frame = requestAnimationFrame(tick);
+    else end();
   };
+  pause.hidden = false;
+  pause.textContent = t("pause");
   tick();
 }
 
+function end() {
+  frame = 0;
+  const focused = document.activeElement === pause;
+  pause.hidden = true;
+  if (focused) again.focus();
+}
+
+function stop() {
+  cancelAnimationFrame(frame);
+  frame = 0;
+  pause.textContent = t("goOn");
+}
+
+function play() {
+  const focused = document.activeElement === again;
+  next = seconds = 0;
+  again.hidden = true;
+  verdict.replaceChildren();
+  ladder.reset();
+  goOn();
+  if (focused) (pause.hidden ? again : pause).focus();
+}
+
+pause.addEventListener("click", () => (frame ? stop() : goOn()));
 again.addEventListener("click", play);
 play();
