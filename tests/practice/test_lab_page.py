@@ -49,6 +49,26 @@ def test_the_solution_shows_after_a_pass_and_not_before(client: Client, owner: U
     assert "Debrief" in answer.context["debrief"]
 
 
+def test_the_other_solutions_open_with_a_pass_too(
+    client: Client, owner: User, classmate: User, fake_labs: Path
+) -> None:
+    other = fake_labs / "fakes" / "quick" / "solutions" / "plain"
+    other.mkdir(parents=True)
+    (other / "main.go").write_text("package main\n\n// another way\n")
+    (other / "go.mod").write_text("module fake\n")
+    finished(classmate, "pass")
+    finished(owner, "fail")
+    assert client.get(URL).context["other_solutions"] == []
+    assert client.get(f"{URL}solutions/plain").status_code == 404
+    finished(owner, "pass")
+    assert f'href="{URL}solutions/plain"' in client.get(URL).content.decode()
+    page = client.get(f"{URL}solutions/plain")
+    assert [file["path"] for file in page.context["solution"]] == ["main.go"]
+    assert "another way" in page.content.decode()
+    assert client.get(f"{URL}solutions/nothing").status_code == 404
+    assert Client().get(f"{URL}solutions/plain").status_code == 302
+
+
 def test_a_classmates_pass_opens_nothing(client: Client, classmate: User) -> None:
     finished(classmate, "pass")
     assert client.get(URL).context["solution"] == []

@@ -69,10 +69,15 @@ def starter(lab: Lab) -> dict[str, str]:
     return read_folder(lab.folder / "starter")
 
 
-def solution(lab: Lab) -> dict[str, str]:
-    return {
-        path: text for path, text in read_folder(lab.folder / "solution").items() if is_editable(lab, path)
-    }
+def solution(lab: Lab, other: str = "") -> dict[str, str]:
+    """What a right answer changes: the lab's own, or one of other_solutions()."""
+    folder = lab.folder / "solutions" / other if other else lab.folder / "solution"
+    return {path: text for path, text in read_folder(folder).items() if is_editable(lab, path)}
+
+
+def other_solutions(lab: Lab) -> list[str]:
+    """The names of right answers that were written independently of the first."""
+    return sorted(folder.name for folder in (lab.folder / "solutions").glob("*") if folder.is_dir())
 
 
 def is_editable(lab: Lab, path: str) -> bool:

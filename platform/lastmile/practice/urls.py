@@ -14,6 +14,7 @@ urlpatterns = [
     path(LAB + "submit", views_lab.submit, name="submit"),
     path(LAB + "environment", views_lab.environment, name="environment"),
     path(LAB + "hints/<slug:check>", views_lab.hints, name="hints"),
+    path(LAB + "solutions/<slug:other>", views_lab.solution, name="solution"),
     path("runs/<uuid:run_id>/", views_run.run, name="run"),
     path("runs/<uuid:run_id>/withdraw", views_run.withdraw, name="run-withdraw"),
     path("runs/<uuid:run_id>/archive", views_run.archive, name="run-archive"),

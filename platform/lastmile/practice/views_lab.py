@@ -38,13 +38,14 @@ def lab(request: AuthedRequest, track: str, name: str) -> HttpResponse:
     chosen = catalog.get_or_404(f"{track}/{name}")
     mine = Run.objects.of_lab(request.user, chosen.slug)
     runs = list(mine.select_related("submission")[:HISTORY])
-    passed = mine.filter(verdict=Outcome.PASS).exists()
+    passed = _has_passed(request.user, chosen)
     language = texts.language()
     context = {
         "lab": pages.lab_row(chosen) | {"checks": pages.check_rows(chosen, request.user)},
         "brief": texts.html(catalog.text(chosen, "brief", language), language),
         "debrief": texts.html(catalog.text(chosen, "debrief", language), language) if passed else "",
-        "solution": _solution(chosen) if passed else [],
+        "solution": _files(catalog.solution(chosen)) if passed else [],
+        "other_solutions": catalog.other_solutions(chosen) if passed else [],
         "proof": proof_of(chosen),
         "history": pages.history(runs, mine.count()),
         "page_data": pages.page_data(chosen, request.user, runs[0] if runs else None, passed),
@@ -52,8 +53,25 @@ def lab(request: AuthedRequest, track: str, name: str) -> HttpResponse:
     return render(request, "practice/lab.html", context)
 
 
-def _solution(chosen: Lab) -> list[dict[str, str]]:
-    return [{"path": path, "text": text} for path, text in catalog.solution(chosen).items()]
+def _has_passed(user: User, chosen: Lab) -> bool:
+    return Run.objects.of_lab(user, chosen.slug).filter(verdict=Outcome.PASS).exists()
+
+
+def _files(texts_by_path: dict[str, str]) -> list[dict[str, str]]:
+    return [{"path": path, "text": text} for path, text in texts_by_path.items()]
+
+
+@login_required
+@never_cache
+@require_GET
+def solution(request: AuthedRequest, track: str, name: str, other: str) -> HttpResponse:
+    """Another right answer. 404 before a pass, as for one that is not there."""
+    chosen = catalog.get_or_404(f"{track}/{name}")
+    if other not in catalog.other_solutions(chosen) or not _has_passed(request.user, chosen):
+        raise Http404(other)
+    files = _files(catalog.solution(chosen, other))
+    context = {"lab": pages.lab_row(chosen), "name": other, "solution": files}
+    return render(request, "practice/solution.html", context)
 
 
 @answers_json
