@@ -27,8 +27,9 @@ export class Sent {
 
   /** For the page that comes next in this tab: it may be made before what is sent now has arrived, and arrive after it. */
   keep(files, version) {
+    this.add(files);
     try {
-      sessionStorage.setItem(this.key, JSON.stringify({ files, version }));
+      sessionStorage.setItem(this.key, JSON.stringify({ files, version, unanswered: this.unanswered }));
     } catch {
       // no room, or no storage: the request alone has to do
     }
@@ -39,7 +40,9 @@ export class Sent {
     try {
       const left = JSON.parse(sessionStorage.getItem(this.key));
       sessionStorage.removeItem(this.key);
-      return left?.version === version ? left.files : null;
+      if (left?.version !== version) return null;
+      this.unanswered = left.unanswered; // what has arrived by now is no other window's
+      return left.files;
     } catch {
       return null;
     }
