@@ -354,6 +354,35 @@ def test_a_folded_pane_has_a_button_that_brings_it_back(visit: Visit, language: 
     expect(button).to_be_hidden()
 
 
+@pytest.mark.parametrize(
+    ("language", "said", "link"),
+    [("en", "you are signed out", "Sign in again"), ("zh", "登录已过期", "重新登录")],
+)
+def test_a_run_that_may_not_be_followed_any_more_is_followed_again_after_signing_in(
+    visit: Visit, language: str, said: str, link: str
+) -> None:
+    learner = visit("classmate", language, width=1440)
+    page = learner.page
+    learner.open(workbench.LAB)
+    run = {"id": "none", "state": "queued", "verdict": "", "url": "/runs/none/"}
+    run["events_url"] = "/runs/none/events"
+    body = 'event: end\ndata: {"state": "done", "verdict": "fail", "url": "/runs/none/"}\n\n'
+    page.route("**/submit", lambda route: route.fulfill(status=201, json=run))
+    page.route("**/runs/none/events", lambda route: route.fulfill(status=401))
+    page.click("[data-submit]")
+    state = page.locator("[data-state]")
+    expect(state).to_contain_text(said)
+    expect(state.get_by_role("link", name=link)).to_have_attribute("href", "/accounts/sign-in/")
+    page.unroute("**/runs/none/events")
+    page.route(
+        "**/runs/none/events", lambda route: route.fulfill(content_type="text/event-stream", body=body)
+    )
+    page.evaluate("dispatchEvent(new Event('focus'))")
+    expect(page.locator("[data-verdict]")).to_have_attribute("data-status", "fail")
+    expect(page.locator("[data-submit]")).to_have_attribute("aria-disabled", "false")
+    learner.errors.clear()  # Chromium notes the 401 itself
+
+
 def test_a_hint_keeps_the_focus_and_is_still_open_later(visit: Visit) -> None:
     learner = visit("learner", "en", width=1440)
     page = learner.page
@@ -384,7 +413,7 @@ def test_a_hint_keeps_the_focus_and_is_still_open_later(visit: Visit) -> None:
     page.route("**/runs/none/events", lambda route: held.append(route))
     page.keyboard.press("Control+Enter")
     until(page, lambda: bool(held))
-    check.locator("summary").focus()
+    expect(check.locator("summary")).to_be_focused()
     held[0].fulfill(content_type="text/event-stream", body=body)
     expect(check).to_have_attribute("data-status", "skipped")
     expect(check.locator("summary")).to_be_focused()

@@ -23,8 +23,11 @@ export class Ladder {
 
   reset() {
     this.events.clear();
-    for (const item of this.root.children) this.remember(item);
+    const old = [...this.root.children];
+    old.forEach((item) => this.remember(item));
+    const focused = old.findIndex((item) => item.contains(document.activeElement));
     this.root.replaceChildren(...this.checks.map((check) => this.item(check)));
+    if (this.root.children[focused]) focusOn(this.root.children[focused]);
     this.options.progress?.replaceChildren(...this.checks.map(() => el("i")));
   }
 
@@ -37,7 +40,7 @@ export class Ladder {
     const item = this.item(this.checks[at]);
     const focused = old.contains(document.activeElement);
     old.replaceWith(item);
-    if (focused) focus($("summary", item) ?? item);
+    if (focused) focusOn(item);
     if (this.options.progress) this.options.progress.children[at].dataset.status = event.status;
   }
 
@@ -145,5 +148,7 @@ function focus(node) {
   if (node.tagName !== "SUMMARY") node.tabIndex = -1;
   node.focus({ preventScroll: true });
 }
+
+const focusOn = (item) => focus($("summary", item) ?? item);
 
 export const verdictIcon = stateIcon;
