@@ -107,7 +107,12 @@ class Channel:
             self._asked += 1
             number = self._asked
             self._open.add(number)
-        self.send(kind, id=number, **fields)
+        try:
+            self.send(kind, id=number, **fields)
+        except BaseException:  # the engine has not heard of it: it owes no answer
+            with self._changed:
+                self._open.discard(number)
+            raise
         with self._changed:
             self._changed.wait_for(lambda: number in self._replies or self._closed, timeout)
             if number not in self._replies:

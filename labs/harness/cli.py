@@ -235,6 +235,9 @@ def _prove(args: argparse.Namespace) -> int:
             )
         except Cancelled:
             return INTERRUPTED_EXIT
+        except prove.NothingMatches as error:
+            print(f"lastmile: {error}", file=sys.stderr)
+            return USAGE_EXIT
     print(json.dumps(proof.json(), ensure_ascii=False, indent=1) if args.json else proof.summary())
     return 0 if proof.holds else 1
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from labs.harness import pace
+from labs.harness.events import Text
 from labs.harness.evidence import Lost, why_lost
 from labs.harness.learner import MAX_INSTANCES, Callbacks
 from labs.harness.machine_operations import OPERATIONS, ORDER_SECONDS, RUN_BYTES, Answer
@@ -39,6 +40,7 @@ _POLL_SECONDS = 1.0
 _PUSH_SECONDS, _START_SECONDS = 60.0, 30.0
 _PING_SECONDS = 15.0
 _END_SECONDS, _END_POLL_SECONDS = 5.0, 0.1
+_CLOSED = Lost(True, Text("运行已经结束", "the run is over"), "closed")
 
 
 class MachineLost(Exception):
@@ -174,11 +176,11 @@ class Machine:
             return action(self._connected())
         except (Refused, TooLarge):
             raise
-        except Silent as error:
-            if self._answers():  # it was slow with this, and is there
-                raise Refused(str(error)) from error
-            raise MachineLost(self._lose(error)) from error
         except GuestError as error:
+            if self._closed:  # by ourselves: there is nothing to find out
+                raise MachineLost(_CLOSED) from error
+            if isinstance(error, Silent) and self._answers():  # it was slow with this, and is there
+                raise Refused(str(error)) from error
             raise MachineLost(self._lose(error)) from error
 
     def _answers(self) -> bool:
@@ -191,6 +193,8 @@ class Machine:
     def _connected(self) -> Client:
         if self._client is None:
             self._client = Client.connect(self._handle, pace.stretched(ORDER_SECONDS))
+            if self._closed:  # meanwhile, when there was nothing to close yet
+                self._client.close()
         return self._client
 
     def _lose(self, error: GuestError) -> Lost:

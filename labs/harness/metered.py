@@ -97,6 +97,7 @@ class Graded(Generic[W]):
             @wraps(function)
             def run(lab: TracerLab) -> None:
                 world = self.of(lab)
+                lab.scraped = None
                 if running and not lab.operator.running:
                     world.restart()
                 try:
@@ -106,7 +107,9 @@ class Graded(Generic[W]):
                         failed.hint = _last_words(lab)
                     raise
                 except (ValueError, OverflowError) as error:  # int() of what is no number
-                    raise (_endless(lab) or error) from error
+                    if told := _endless(lab):
+                        raise told from error
+                    raise
 
             self.checks[id_] = run
             return run

@@ -33,6 +33,10 @@ _WHOLE = engine.Options(advice=False)
 _TO_FIRST_FAILURE = engine.Options(advice=False, stop_at_failure=True)
 
 
+class NothingMatches(Exception):
+    """A proof of nothing holds, and says nothing."""
+
+
 @dataclass(frozen=True)
 class Judged:
     verdict: Verdict
@@ -55,7 +59,7 @@ def prove(
     Without `match` it is kept as proof.json, as it goes; parts that were not run are taken from the
     kept proof while it still speaks of the same grader and programs. So are mistakes that were caught, mutants and
     repeated runs whose outcome is known: a proof that was stopped goes on where it was. Raises Cancelled when `cancel`
-    was set.
+    was set, NothingMatches when nothing has `match` in its name.
     """
     prover = _Prover(lab, jobs, match, say, cancel or threading.Event())
     found = proof.load(lab) or proof.empty(lab)
@@ -67,6 +71,8 @@ def prove(
         prover.mutants(found, limit, keep=not match)
     if "repeat" in parts:
         prover.repeat(found, repeat, keep=not match)
+    if match and not prover.ran:
+        raise NothingMatches(f"nothing of {lab.slug} that was asked for has {match!r} in its name")
     found.parts = [part for part in PARTS if part in parts or part in found.parts]
     if not match:
         proof.save(lab, found)
@@ -80,6 +86,7 @@ class _Prover:
     match: str
     say: Say
     cancel: threading.Event
+    ran: int = 0
 
     def right(self, found: Proof) -> None:
         starters = [name for name in ("starter",) if self.match in name]
@@ -221,6 +228,8 @@ class _Prover:
         return Judged(verdict, compiled)
 
     def _all(self, do: Callable[[T], R], items: Sequence[T]) -> list[R]:
+        self.ran += len(items)
+
         def run(item: T) -> R:
             if self.cancel.is_set():
                 raise Cancelled

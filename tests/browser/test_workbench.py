@@ -68,6 +68,7 @@ def test_leaving_the_question_of_two_drafts_overwrites_neither(visit: Visit) -> 
 
     one.page.locator(".cm-content").click()
     one.page.keyboard.type("// more")
+    is_asked_when_leaving(one.page)
     expect(dialog).to_be_visible(timeout=15_000)
     one.page.click("#draft-dialog button[value=mine]")
     expect(saved).to_have_attribute("data-saved", "yes", timeout=15_000)
@@ -121,6 +122,13 @@ def test_leaving_asks_while_a_save_has_not_come_back(visit: Visit) -> None:
     until(page, lambda: bool(held))
     page.locator(".cm-content").click()
     page.keyboard.type("// and more")
+    is_asked_when_leaving(page)
+    page.unroute("**/draft")  # lets go what is held
+    expect(page.locator("[data-saved]")).to_have_attribute("data-saved", "yes", timeout=15_000)
+
+
+def is_asked_when_leaving(page: Page) -> None:
+    """And stays."""
     asked: list[str] = []
 
     def stay(dialog: Dialog) -> None:
@@ -130,8 +138,6 @@ def test_leaving_asks_while_a_save_has_not_come_back(visit: Visit) -> None:
     page.once("dialog", stay)
     page.evaluate("setTimeout(() => (location.href = '/'))")
     until(page, lambda: asked == ["beforeunload"])
-    page.unroute("**/draft")  # lets go what is held
-    expect(page.locator("[data-saved]")).to_have_attribute("data-saved", "yes", timeout=15_000)
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,8 @@ def test_match_chooses_among_right_answers_as_well(lab: Lab, monkeypatch: pytest
     monkeypatch.setattr(prove.engine, "grade", lambda *_: passed)
     found = prove.prove(lab, ("right",), match="other")
     assert ([one.name for one in found.right], found.starter) == (["solutions/other"], [])
+    with pytest.raises(prove.NothingMatches, match="'othre'"):
+        prove.prove(lab, ("right", "mistakes"), match="othre")
 
 
 @pytest.mark.parametrize(("on_the_first", "asked"), [("fail", [("6.1",)]), ("pass", [("6.1",), ("6.12",)])])

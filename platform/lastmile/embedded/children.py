@@ -98,10 +98,14 @@ class Child:
             with contextlib.suppress(ProcessLookupError):
                 self.process.send_signal(self.program.stop_signal)
 
-    def wait_stopped(self) -> bool:
-        """True when it went in time; otherwise its whole process group is killed."""
+    def wait_stopped(self, asked: float | None = None) -> bool:
+        """True when it went in time, counted from `asked` (time.monotonic(); None: now).
+
+        Otherwise its whole process group is killed.
+        """
+        gone = 0.0 if asked is None else time.monotonic() - asked
         try:
-            self.process.wait(self.program.stop_seconds)
+            self.process.wait(max(0.0, self.program.stop_seconds - gone))
         except subprocess.TimeoutExpired:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)

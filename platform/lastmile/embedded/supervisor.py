@@ -107,10 +107,11 @@ class Supervisor:
         used = [kept.child for kept in self.kept if kept.child.program.name in self.used_by_others]
         users = [kept.child for kept in self.kept if kept.child not in used]
         for group in (users, used):
+            asked = time.monotonic()
             for child in group:
                 child.ask_to_stop()
             for child in group:
-                if not child.wait_stopped():
+                if not child.wait_stopped(asked):
                     self.say(f"  {child.program.name} did not stop in time and was killed")
         if self.kept:
             self.say("stopped")

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Callable
 
 from lastmile.embedded import programs
+from lastmile.embedded.binaries import NotStarted
 from lastmile.embedded.supervisor import GRADER_SECONDS, Supervisor
 from sandboxes.paths import run_dir
 
@@ -20,6 +21,12 @@ class Work(Supervisor):
 
     def _bring_up(self) -> None:
         """The pool first: each worker asks it for spares when it has come up."""
+        if (
+            programs.pool_answers()
+        ):  # in another container, whose processes these workers could not look after
+            raise NotStarted(
+                f"another pool answers at {run_dir()}: end it first (docker compose up --remove-orphans)"
+            )
         pool = self._start(programs.pool())
         with self._step("pool of sandboxes"):
             pool.wait_ready(programs.pool_answers, GRADER_SECONDS)

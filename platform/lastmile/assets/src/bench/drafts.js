@@ -69,7 +69,7 @@ export class Drafts {
 
   /** Whether a save that begins as the page is left would not reach the server. */
   mayBeLost() {
-    return this.dirty() && (this.saving || this.shown.dataset.saved === "failed" || !outlives(this.body(this.editor.texts())));
+    return this.dirty() && (this.saving || Boolean(this.told) || !outlives(this.body(this.editor.texts())));
   }
 
   body(files) {

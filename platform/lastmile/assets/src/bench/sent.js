@@ -23,11 +23,21 @@ export class Sent {
 
   answered() {
     this.unanswered = [];
+    this.drop();
+  }
+
+  drop() {
+    try {
+      sessionStorage.removeItem(this.key);
+    } catch {
+      // no storage: nothing is there
+    }
   }
 
   /** For the page that comes next in this tab: it may be made before what is sent now has arrived, and arrive after it. */
   keep(files, version) {
     this.add(files);
+    this.drop(); // an older one must not stay where there is no room for this
     try {
       sessionStorage.setItem(this.key, JSON.stringify({ files, version, unanswered: this.unanswered }));
     } catch {

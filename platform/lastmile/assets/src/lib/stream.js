@@ -2,7 +2,7 @@
 // at any answer that is no stream, such as a proxy's 502 while the site restarts.
 const FIRST_PAUSE = 2000;
 const LONGEST_PAUSE = 10000;
-const GONE = [401, 403, 404]; // signed out, or another account signed in: to ask again changes nothing
+const GONE = [401, 403, 404]; // signed out, or another account signed in
 
 /**
  * Calls on(event) for each event of `types` until the function that it returns is called.
@@ -15,11 +15,13 @@ export function stream(url, types, { on, offline, online, gone }) {
   let pause = FIRST_PAUSE;
   let down = false;
   let over = false;
+  let told = 0; // the status that gone() was called with
 
   const address = () => (last ? `${url}?after=${encodeURIComponent(last)}` : url);
 
   function up() {
     pause = FIRST_PAUSE;
+    told = 0;
     if (!down) return;
     down = false;
     online?.();
@@ -58,21 +60,30 @@ export function stream(url, types, { on, offline, online, gone }) {
     if (over) return;
     if (status === 204) last = ""; // all was sent, but for its end: have it once more
     if (status === 200 || status === 204) open();
-    else if (GONE.includes(status)) wait(status);
-    else again();
+    else {
+      if (GONE.includes(status)) lost(status);
+      again();
+    }
   }
 
-  /** Until the reader comes back to this window, perhaps from signing in in another. */
-  function wait(status) {
+  /** To the reader it is said once. It may come back: one signs in in another window, a proxy says 404 for a site that restarts. */
+  function lost(status) {
+    if (told === status) return;
+    told = status;
     gone?.(status);
-    addEventListener("focus", look, { once: true });
+    addEventListener("focus", now, { once: true });
+  }
+
+  function now() {
+    clearTimeout(timer);
+    look();
   }
 
   open();
   return () => {
     over = true;
     clearTimeout(timer);
-    removeEventListener("focus", look);
+    removeEventListener("focus", now);
     source.close();
   };
 }
