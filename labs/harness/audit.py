@@ -65,6 +65,10 @@ class Mark:
     at: float
 
 
+class LogBehind(Exception):
+    """The API server did not write its log in time: ours. No TimeoutError, which would be the learner's."""
+
+
 class Audit:
     """The audit log of one sandbox. `kube` must be the grader's own client: marks are its requests."""
 
@@ -75,7 +79,7 @@ class Audit:
         self._rest = b""
 
     def mark(self, timeout: float = 5.0) -> Mark:
-        """A moment such that every request finished before this call lies before it, all read."""
+        """A moment such that every request finished before this call lies before it, all read. Raises LogBehind."""
         token = f"mark-{secrets.token_hex(8)}"
         probe = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "mark-"}}
         path = CONFIGMAPS.path("default")
@@ -86,7 +90,7 @@ class Audit:
                 if token in entry.uri:
                     return Mark(token, entry.at)
             if pace.now() > deadline:
-                raise TimeoutError(f"the audit log did not show {token} within {timeout} s")
+                raise LogBehind(f"the audit log did not show {token} within {timeout} s")
             time.sleep(0.01)  # a file has no condition to wait on
 
     def entries(
@@ -171,7 +175,7 @@ def _entry(raw: dict[str, Any]) -> Entry:
         resource=ref.get("resource", ""),
         subresource=ref.get("subresource", ""),
         namespace=ref.get("namespace", ""),
-        name=ref.get("name", "") or (raw.get("responseObject") or {}).get("metadata", {}).get("name", ""),
+        name=ref.get("name", "")[:_LONGEST],
         code=int((raw.get("responseStatus") or {}).get("code", 0)),
         user_agent=raw.get("userAgent", "")[:_LONGEST],
         uri=raw.get("requestURI", "")[:_LONGEST],

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from labs.harness.events import Text
 
 MAX_BYTES = 512 << 10
+_EXACT = 2.0**53
+_SHOWN_LETTERS = 300
 TYPES = ("counter", "gauge", "histogram", "summary", "untyped")
 _NAME = r"[a-zA-Z_:][a-zA-Z0-9_:]*"
 _COMMENT = re.compile(rf"# (?P<what>HELP|TYPE) (?P<name>{_NAME})(?: (?P<rest>.*))?")
@@ -78,19 +80,27 @@ class Exposition:
             if self._counts(key[0]) and self.samples.get(key, -math.inf) < value
         ]
 
-    def endless(self) -> list[str]:
-        """Samples that are NaN or infinite, but for those of summaries and histograms, where that has a meaning."""
+    def no_counts(self) -> list[str]:
+        """Samples that no counting leads to: NaN, infinite, or beyond what a double counts exactly.
+
+        Not those of summaries and histograms, where that has a meaning.
+        """
+        spread = {
+            base + suffix
+            for base, type_ in self.types.items()
+            if type_ in _SUFFIXES
+            for suffix in ("", *_SUFFIXES[type_])
+        }
         return [
-            f"{_shown(*key)} {value}"
+            f"{_shown(*key)[:_SHOWN_LETTERS]} {value}"
             for key, value in self.samples.items()
-            if not math.isfinite(value) and not any(key[0].startswith(base) for base in self._spread())
+            if not abs(value) < _EXACT and key[0] not in spread
         ]
 
-    def _spread(self) -> set[str]:
-        return {name for name, type_ in self.types.items() if type_ in _SUFFIXES}
-
     def _counts(self, name: str) -> bool:
-        return self.types.get(name) == "counter" or name.endswith(("_bucket", "_count", "_total"))
+        """Whether it never falls: a counter, or, where nothing else is declared, what is called like one."""
+        type_ = self.types.get(name)
+        return type_ == "counter" or (type_ != "gauge" and name.endswith(("_bucket", "_count", "_total")))
 
 
 def parse(body: bytes) -> Exposition:

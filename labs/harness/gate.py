@@ -10,6 +10,7 @@ from typing import Any, Literal
 import httpx
 
 from labs.harness import pace
+from labs.harness.kube import stretch
 
 FaultKind = Literal["conflict", "429", "500", "503", "504", "reset", "drop_after_write", "block"]
 _LONG_POLL = 5.0
@@ -81,6 +82,7 @@ class Gate:
             verify=ssl.create_default_context(cadata=ca_pem),
             # the learner's process can hold every further place of that port: this connection stays
             limits=httpx.Limits(max_connections=2, max_keepalive_connections=2, keepalive_expiry=None),
+            event_hooks={"request": [stretch]},
         )
 
     def close(self) -> None:

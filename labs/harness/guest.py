@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -20,6 +21,9 @@ T = TypeVar("T")
 _MOST_NESTED = 64
 _ENDLESS_NUMBER = re.compile(r"\d{300}")
 _SHOWN_OF_WILD = 200
+_CLOCK = ("cat", "/proc/uptime")
+_UPTIME = re.compile(r"(\d{1,9}\.\d\d) \d{1,9}\.\d\d\n")
+_FASTEST, _CLOCK_SLACK = 8.0, 2.0  # where the clock counts instructions, a fast host is ahead of it
 
 Ask = Callable[[str, dict[str, Any], float], tuple[dict[str, Any], bytes]]
 
@@ -159,6 +163,7 @@ class Guest:
     def __init__(self, kernel: str, ask: Ask) -> None:
         self.kernel = kernel
         self._ask = ask
+        self._clock: tuple[float, float] | None = None  # of the guest, and then of this process
 
     def get(self, url: str, timeout: float = 10.0) -> Response:
         """GET an http address of the guest's loopback. GuestRefused when nobody answers."""
@@ -204,7 +209,24 @@ class Guest:
         ok, output = self._ask("run", {"argv": list(argv)}, timeout)
         if ok["late"]:
             raise GuestRefused(f"{' '.join(argv)[:100]} did not end within {timeout:g} s")
-        return ok["code"], output.decode("utf-8", "replace")
+        said = output.decode("utf-8", "replace")
+        if argv == _CLOCK:
+            self._look_at_clock(said)
+        return ok["code"], said
+
+    def _look_at_clock(self, said: str) -> None:
+        """What a grader waits by is a file that root may mount something over. Raises GuestRefused.
+
+        The guest's clock never runs backwards, and not many times as fast as the host's.
+        """
+        found, now = _UPTIME.fullmatch(said), time.monotonic()
+        if found is None:
+            raise GuestRefused(f"its clock says {said[:40]!r}")
+        uptime = float(found[1])
+        before, then = self._clock or (uptime, now)
+        if not before <= uptime <= before + (now - then) * _FASTEST + _CLOCK_SLACK:
+            raise GuestRefused(f"its clock went from {before:g} to {uptime:g} s within {now - then:.1f} s")
+        self._clock = uptime, now
 
     def command(self, *args: str, timeout: float = 30.0) -> Ended:
         """Run the learner's program with these arguments until it ends; after `timeout` it is killed."""

@@ -19,7 +19,7 @@ from labs.harness import pace
 from labs.harness.events import Text
 from labs.harness.evidence import Lost, why_lost
 from labs.harness.learner import MAX_INSTANCES, Callbacks
-from labs.harness.machine_operations import OPERATIONS, ORDER_SECONDS, RUN_BYTES, Answer
+from labs.harness.machine_operations import COMMAND_BYTES, OPERATIONS, ORDER_SECONDS, Answer
 from labs.harness.manifest import Lab
 from labs.harness.output import Batches
 from sandboxes.interface import Completed, Handle
@@ -122,7 +122,7 @@ class Machine:
         self._push(client, self.built, PROGRAM)
         output = bytearray()
         program = client.start(
-            (f"/work/{PROGRAM}", *args), output_bytes=RUN_BYTES, on_output=output.extend, **self._how()
+            (f"/work/{PROGRAM}", *args), output_bytes=COMMAND_BYTES, on_output=output.extend, **self._how()
         )
         self._commanded = True
         ended = program.wait(timeout)

@@ -14,7 +14,8 @@ from sandboxes.vm.client import Client
 from sandboxes.vm.programs import Program
 
 MIB = 1 << 20
-RUN_BYTES = 64 << 10
+COMMAND_BYTES = 64 << 10
+_RUN_BYTES = 512 << 10  # several pages of metrics; as base64 it fits into the line to the grader
 ORDER_SECONDS = 10.0
 _MOST_PINS, _PIN_LETTERS = 200, 500
 _BODY_BYTES = 512 << 10  # the line that carries it to the grader holds 1 MiB
@@ -88,7 +89,7 @@ def _run(machine: LearnersMachine, client: Client, args: Args, timeout: float) -
     program = client.start(
         argv,
         on_output=output.extend,
-        output_bytes=RUN_BYTES,
+        output_bytes=_RUN_BYTES,
         stop_at_output=False,
         memory_bytes=64 * MIB,
         timeout=timeout,

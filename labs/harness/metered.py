@@ -97,7 +97,6 @@ class Graded(Generic[W]):
             @wraps(function)
             def run(lab: TracerLab) -> None:
                 world = self.of(lab)
-                lab.scraped = None
                 if running and not lab.operator.running:
                     world.restart()
                 try:
@@ -106,8 +105,8 @@ class Graded(Generic[W]):
                     if running and not lab.operator.running:
                         failed.hint = _last_words(lab)
                     raise
-                except (ValueError, OverflowError) as error:  # int() of what is no number
-                    if told := _endless(lab):
+                except (ValueError, ArithmeticError) as error:  # int() of what is no number
+                    if told := _no_count(lab):
                         raise told from error
                     raise
 
@@ -123,12 +122,11 @@ class Graded(Generic[W]):
         return found
 
 
-def _endless(lab: TracerLab) -> Failed | None:
-    """Why a check could not count with the last page: a sample of it is NaN or infinite."""
-    samples = lab.scraped.endless() if lab.scraped else []
-    if not samples:
+def _no_count(lab: TracerLab) -> Failed | None:
+    """Why a check could not count with the pages: a sample is NaN, infinite, or larger than any count."""
+    if not lab.no_counts:
         return None
-    rows = "\n".join(samples[:_MOST_SHOWN])
+    rows = "\n".join(lab.no_counts[:_MOST_SHOWN])
     return Failed(
         tried=Text(f"抓取 {lab.metrics}", f"scraped {lab.metrics}"),
         saw=Text(rows, rows),

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from types import FrameType
 from typing import Any
 
+import httpx
+
 from labs.harness import pace
 from labs.harness.channel import GuestLost
 from labs.harness.checks import CheckFunction, Failed, NotInTime
@@ -124,6 +126,10 @@ class Runner:
             return self._lost(check, lost.what)
         except NotInTime as late:
             return self._late(check, late.what)
+        except httpx.InvalidURL as error:  # all addresses are ours, but for where a program's answer leads to
+            return self._late(
+                check, Text(f"应答指向的地址无效：{error}", f"its answer leads to no address: {error}")
+            )
         except _TimeUp:
             if time.monotonic() >= self.latest and pace.now() < self.deadline:
                 raise Starved(f"{check.id} was not done") from None

@@ -26,7 +26,7 @@ from labs.harness.protocol import FROM_GRADER, MAX_LINE, RS, BrokenProtocol, Mes
 from sandboxes import jail
 from sandboxes.interface import Completed, Handle, StartFailed
 from sandboxes.setup.modules import reference
-from sandboxes.vm.errors import GuestError, Refused
+from sandboxes.vm.errors import GuestError, Refused, TooLarge
 
 MIB = 1 << 20
 _KEPT_LOG = 16_000
@@ -233,7 +233,7 @@ class Session:
                 runner.kill(message["process"])
         except (ValueError, KeyError, GuestError) as wrong:
             # where the learner's program has run, it may have taken away its own file, or filled the disk
-            if isinstance(wrong, Refused) and self._machine and self._machine.used:
+            if isinstance(wrong, Refused | TooLarge) and self._machine and self._machine.used:
                 refused = str(wrong)[:2000]
             else:
                 error = repr(wrong)

@@ -7,6 +7,7 @@ faults that apigate injected.
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 MAX_ENTRIES = 600
 MAX_TEXT = 400
+MAX_BYTES = 512 << 10
 MAX_EVENT_BYTES = 4 << 20
 
 
@@ -35,7 +37,9 @@ class Steps:
 
 
 def merge(lab: OperatorLab, steps: Steps) -> list[dict[str, Any]]:
-    """Entries {at, source, text, object?}; `at` in seconds since the grader began. The newest 600."""
+    """Entries {at, source, text, object?}; `at` in seconds since the grader began. The newest, at most MAX_ENTRIES of
+    them and MAX_BYTES of JSON.
+    """
     rows = [_row(at, "grader", text.json()) for at, text in steps.rows]
     rows += [_row(line.at, "operator", line.text) for line in lab.operator.lines]
     rows += [
@@ -50,8 +54,18 @@ def merge(lab: OperatorLab, steps: Steps) -> list[dict[str, Any]]:
     ]
     rows += [_event(event) for event in _events(lab)]
     rows.sort(key=lambda row: row["at"])
-    kept = rows[-MAX_ENTRIES:]
+    kept = _newest(rows[-MAX_ENTRIES:])
     return [{**row, "at": round(max(0.0, row["at"] - steps.began), 3)} for row in kept]
+
+
+def _newest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that fit into one message. A letter of the learner's may take six bytes of it."""
+    left = MAX_BYTES
+    for count, row in enumerate(reversed(rows)):
+        left -= len(json.dumps(row, ensure_ascii=False).encode("utf-8", "replace"))
+        if left < 0:
+            return rows[len(rows) - count :]
+    return rows
 
 
 def _events(lab: OperatorLab) -> list[dict[str, Any]]:

@@ -62,6 +62,7 @@ _MAP_NOT_MADE = re.compile(
     r"(?im)^(?=.*map)(?=.*creat).*(?:cannot allocate memory|argument list too long|ENOMEM|E2BIG)"
 )
 _MOST_COUNTS = 100
+_SERIES_LETTERS = 300  # a label's value is as long as the learner's program makes it
 # a tracer rests when so many looks in a row find that it has taken next to nothing since the last
 _QUIET_LOOKS, _LOOK_SECONDS, _RESTING_CPU_SECONDS, _REST_WITHIN = 2, 0.25, 0.001, 3.0
 
@@ -76,7 +77,9 @@ class TracerLab(ProgramLab):
     measured: Callable[..., None] = lambda *_args, **_fields: None
     metrics: str = "http://127.0.0.1:9100/metrics"
     mesh_report: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    scraped: Exposition | None = field(default=None, init=False, repr=False)
+    no_counts: list[str] = field(
+        default_factory=list, init=False, repr=False
+    )  # of the last page that had some
     _standing: set[Destination] = field(default_factory=set, repr=False)
     _untouched: Objects | None = field(default=None, repr=False)
 
@@ -167,8 +170,9 @@ class TracerLab(ProgramLab):
             if response.status != 200 or not kind.startswith(_CONTENT_TYPE):
                 saw = Text(f"状态 {response.status}，类型 {kind}", f"status {response.status}, type {kind}")
             else:
-                self.scraped = parse(response.body)
-                return self.scraped
+                page = parse(response.body)
+                self.no_counts = page.no_counts() or self.no_counts
+                return page
         except GuestRefused as refused:
             saw = Text(f"没有应答：{refused}", f"no answer: {refused}")
         except BadExposition as bad:
@@ -254,7 +258,7 @@ class TracerLab(ProgramLab):
             tried=tried.json(),
             connections=[c.outcome for c in plan.connections],
             counts=[
-                {"series": series, "planned": planned, "seen": seen}
+                {"series": series[:_SERIES_LETTERS], "planned": planned, "seen": seen}
                 for series, (planned, seen) in rows[:_MOST_COUNTS]
             ],
             left_out=max(0, len(rows) - _MOST_COUNTS),

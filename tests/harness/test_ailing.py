@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from labs.harness import ailing, audit, timeline
+from labs.harness.protocol import encode
 
 
 @pytest.mark.parametrize(
@@ -65,3 +66,18 @@ def test_what_a_learner_words_is_kept_short() -> None:
 def test_a_name_that_a_learner_chose_is_cut_in_the_time_line() -> None:
     row = timeline._row(1.0, "audit", "x", "configmaps/default/" + "n" * 4000)
     assert len(row["object"]) == timeline.MAX_TEXT
+
+
+def test_a_time_line_fits_into_a_message() -> None:
+    rows = [timeline._row(float(n), "audit", "\x01" * 400, "\x01" * 400) for n in range(600)]
+    kept = timeline._newest(rows)
+    assert 0 < len(kept) < 600
+    assert kept == rows[-len(kept) :]
+    encode({"type": "event", "event": "timeline", "fields": {"entries": kept}})
+    few = rows[:3]
+    assert timeline._newest(few) == few
+
+
+def test_a_name_that_a_learner_chose_is_kept_short() -> None:
+    raw = {"requestReceivedTimestamp": "2026-01-01T00:00:00.000000Z", "objectRef": {"name": "n" * 9000}}
+    assert len(audit._entry(raw).name) == audit._LONGEST

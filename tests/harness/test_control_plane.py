@@ -24,6 +24,7 @@ from labs.harness.kube import (
     STATEFULSETS,
     AlreadyExists,
     Conflict,
+    Invalid,
     Kind,
     Kube,
     NotFound,
@@ -265,6 +266,41 @@ def statefulset(ns: str) -> dict[str, Any]:
     pod = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "a", "image": "b"}]}}
     spec = {"replicas": 3, "serviceName": "main", "selector": {"matchLabels": labels}, "template": pod}
     return {"metadata": {"namespace": ns, "name": "main"}, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (
+            "application/apply-patch+yaml",
+            b"apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {a: b}\n",
+        ),
+        ("application/merge-patch+json", b'{"data": {"a": "\xff"}}'),
+        ("application/merge-patch+json", b'{"data": ' + b"[" * 1200 + b"]" * 1200 + b"}"),
+        ("application/merge-patch+json", b'{"data": {"a": ' + b"9" * 5000 + b"}}"),
+    ],
+)
+def test_no_body_hides_a_write_or_breaks_the_reading(world: World, kind: str, body: bytes) -> None:
+    def write() -> list[str]:
+        ns = world.lab.namespace()
+        begin = world.lab.audit.mark()
+        path = f"{CONFIGMAPS.path(ns, 'c')}?fieldManager=me"
+        world.operator._http.patch(path, content=body, headers={"Content-Type": kind})
+        return [entry.verb for entry in world.lab.audit.writes(begin, namespace=ns)]
+
+    assert world.inside(write) == ["patch"]
+
+
+def test_what_the_grader_cannot_write_is_the_learners(world: World) -> None:
+    def write() -> None:
+        ns = world.lab.namespace()
+        with pytest.raises(Invalid) as told:
+            world.kube.create(CONFIGMAPS, config(ns, "no/name"))
+        assert isinstance(told.value, NotInTime)
+        assert "no/name" in told.value.what.en
+        assert told.value.status == 422
+
+    world.inside(write)
 
 
 def test_the_time_line_merges_its_sources_in_order(world: World) -> None:

@@ -82,8 +82,15 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
         assert seen.cardinality().total() == len(seen.samples)
 
 
-def test_what_has_no_end_is_found_where_it_has_no_meaning() -> None:
+def test_what_no_counting_leads_to_is_found_where_it_has_no_meaning() -> None:
     page = parse(
-        b'# TYPE p summary\np{quantile="0.9"} NaN\np_sum 0\np_count 0\n# TYPE g gauge\ng NaN\nu +Inf\n'
+        b'# TYPE p summary\np{quantile="0.9"} NaN\np_sum 1e300\np_count 0\n'
+        b"# TYPE g gauge\ng NaN\nu +Inf\nlarge 1e16\np_errors NaN\nfine 9007199254740991\n"
     )
-    assert page.endless() == ["g nan", "u inf"]
+    assert page.no_counts() == ["g nan", "u inf", "large 1e+16", "p_errors nan"]
+
+
+def test_a_gauge_may_fall_whatever_it_is_called() -> None:
+    before = parse(b"# TYPE ring_count gauge\nring_count 5\nother_count 5\n")
+    after = parse(b"# TYPE ring_count gauge\nring_count 1\nother_count 1\n")
+    assert after.fallen(before) == ["other_count"]

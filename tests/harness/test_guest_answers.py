@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from labs.harness import guest as looking
 from labs.harness.channel import GuestRefused
 from labs.harness.guest import Guest
 
@@ -62,3 +64,26 @@ def test_a_command_that_had_to_be_killed_is_refused() -> None:
     assert guest({"code": 1, "late": False}).run("false") == (1, "")
     with pytest.raises(GuestRefused, match="cat /x did not end within 10 s"):
         guest({"code": None, "late": True}).run("cat", "/x")
+
+
+def clock(*said: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> Guest:
+    """A guest whose clock says so, `seconds` of the host's apart."""
+    answers, now = iter(said), iter(seconds * n for n in range(9))
+    monkeypatch.setattr(looking, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    return Guest("6.1", lambda *_: ({"code": 0, "late": False}, next(answers).encode()))
+
+
+@pytest.mark.parametrize("said", ["", "nan 0.00\n", "inf 1.00\n", "-1.00 0.00\n", "12.00\n", "1e9 0.0\n"])
+def test_a_clock_that_is_none_is_refused(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(GuestRefused, match="its clock says"):
+        clock(said, seconds=1.0, monkeypatch=monkeypatch).run("cat", "/proc/uptime")
+
+
+def test_a_clock_may_be_slow_and_does_not_jump(monkeypatch: pytest.MonkeyPatch) -> None:
+    steady = clock("5.00 0.00\n", "5.10 0.00\n", "6.10 0.00\n", seconds=1.0, monkeypatch=monkeypatch)
+    assert [steady.run("cat", "/proc/uptime")[0] for _ in range(3)] == [0, 0, 0]
+    for second in ("4.99 0.00\n", "99999.00 0.00\n"):
+        jumps = clock("5.00 0.00\n", second, seconds=1.0, monkeypatch=monkeypatch)
+        jumps.run("cat", "/proc/uptime")
+        with pytest.raises(GuestRefused, match="its clock went from 5"):
+            jumps.run("cat", "/proc/uptime")

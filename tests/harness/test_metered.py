@@ -37,11 +37,12 @@ class Lab:
     kernel: str = "6.1"
     metrics: str = "http://127.0.0.1:9000/metrics"
     operator: Program = field(default_factory=Program)
-    scraped: Exposition | None = None
+    no_counts: list[str] = field(default_factory=list)
 
     def scrape(self) -> Exposition:
-        self.scraped = parse(f"# TYPE hits_total counter\n{next(self.pages)}\n".encode())
-        return self.scraped
+        page = parse(f"# TYPE hits_total counter\n{next(self.pages)}\n".encode())
+        self.no_counts = page.no_counts() or self.no_counts
+        return page
 
 
 @dataclass
