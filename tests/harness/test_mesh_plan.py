@@ -46,7 +46,7 @@ def test_it_works() -> None:
 
 def test_the_guest_is_told_all_that_it_needs() -> None:
     sent = plan(session(WEB, Exchange("status", 503))).fields()
-    assert sent["sessions"][0]["server"] == [POD, 8080]
+    assert sent["sessions"][0]["server"] == (POD, 8080)
     assert set(sent["servers"][0]) == {field.name for field in dataclasses.fields(Server)}
     assert set(sent["sessions"][0]) == {field.name for field in dataclasses.fields(Session)}
     assert set(sent["sessions"][0]["exchanges"][0]) == {field.name for field in dataclasses.fields(Exchange)}

@@ -94,6 +94,7 @@ export class Drafts {
 
   async put(files, leaving) {
     this.sent.add(files);
+    const { keeps } = this.sent;
     const body = this.body(files);
     const headers = asReader({ "Content-Type": "application/json" });
     const answer = await fetch(this.url, { method: "PUT", keepalive: leaving && outlives(body), headers, body });
@@ -101,8 +102,10 @@ export class Drafts {
       if (answer.ok) throw broken; // stored, but as which version? the next try is told
       return {};
     });
-    if (answer.ok) this.stored(files, said);
-    else if (said.code === "newer_draft") await this.older(said);
+    if (answer.ok) {
+      if (!leaving && this.sent.keeps === keeps) this.sent.drop();
+      this.stored(files, said);
+    } else if (said.code === "newer_draft") await this.older(said);
     else this.failed(reason(said, answer.status), mayPass(answer.status), signInAgain(said));
   }
 

@@ -10,6 +10,7 @@ export class Sent {
   constructor(lab) {
     this.key = `draft-sent:${document.documentElement.dataset.reader}:${lab}`;
     this.unanswered = [];
+    this.keeps = 0;
   }
 
   add(files) {
@@ -23,9 +24,9 @@ export class Sent {
 
   answered() {
     this.unanswered = [];
-    this.drop();
   }
 
+  /** When the server has what is newer than what was kept. Not while the page is left: the next one may be made already. */
   drop() {
     try {
       sessionStorage.removeItem(this.key);
@@ -37,6 +38,7 @@ export class Sent {
   /** For the page that comes next in this tab: it may be made before what is sent now has arrived, and arrive after it. */
   keep(files, version) {
     this.add(files);
+    this.keeps += 1;
     this.drop(); // an older one must not stay where there is no room for this
     try {
       sessionStorage.setItem(this.key, JSON.stringify({ files, version, unanswered: this.unanswered }));
