@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, Page, expect
 
 
 @dataclass
@@ -32,6 +32,12 @@ class Visitor:
         self.page.press("#id_password", "Enter")
         self.page.wait_for_url(f"{self.base}/")
         self.context.add_cookies([{**_named(cookie), "url": self.base} for cookie in language])
+
+    def sign_out(self) -> None:
+        self.open("/")
+        self.page.click("[data-menu] summary")
+        self.page.click("[data-menu] form button")
+        expect(self.page.locator("html[data-reader]")).to_have_count(0)
 
     def scroll_width(self) -> int:
         return int(self.page.evaluate("document.documentElement.scrollWidth"))

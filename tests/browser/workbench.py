@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page
@@ -33,3 +35,11 @@ def write_solution(page: Page) -> None:
         given = FOLDER / "starter" / name
         if not given.exists() or given.read_bytes() != path.read_bytes():
             write(page, name, path.read_text(encoding="utf-8"))
+
+
+def until(page: Page, ask: Callable[[], bool], seconds: float = 30.0) -> None:
+    """Lets the page go on until what Playwright has no waiting for is so."""
+    end = time.monotonic() + seconds
+    while not ask():
+        assert time.monotonic() < end, f"not so after {seconds} s"
+        page.wait_for_timeout(20)
