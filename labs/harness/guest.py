@@ -210,6 +210,7 @@ class Guest:
         if ok["late"]:
             raise GuestRefused(f"{' '.join(argv)[:100]} did not end within {timeout:g} s")
         said = output.decode("utf-8", "replace")
+        # mesh_probe's grader reads the clock like this; a method of its own is due when that grader is next proven anew
         if argv == _CLOCK:
             self._look_at_clock(said)
         return ok["code"], said

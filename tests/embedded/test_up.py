@@ -2,76 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import tempfile
-import threading
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.embedded.commanded import Commanded, eventually
+
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
 
-def eventually(ask: Callable[[], bool], seconds: float = 30.0, told: Callable[[], object] = str) -> None:
-    """`told` says more when it does not come true."""
-    deadline = time.monotonic() + seconds
-    while not ask():
-        assert time.monotonic() < deadline, f"not within {seconds} s\n{told()}"
-        time.sleep(0.05)
-
-
-class Up:
-    """One `manage.py up` with folders of its own."""
+class Up(Commanded):
+    """One `manage.py up`."""
 
     def __init__(self, home: Path, port: int) -> None:
-        self.home, self.port = home, port
-        self.lines: list[str] = []
-        self.ready = threading.Event()
-        env = dict(os.environ) | {"LASTMILE_STATE": str(home / "state"), "LASTMILE_RUN": str(home / "run")}
-        env.pop("DATABASE_URL", None)
-        env.pop("REDIS_URL", None)
-        command = [sys.executable, str(ROOT / "manage.py"), "up", "--port", str(port), "--workers", "1"]
-        self.process = subprocess.Popen(
-            command, env=env, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        self.reader = threading.Thread(target=self._read)
-        self.reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip())
-            if line.startswith("ready at"):
-                self.ready.set()
+        self.port = port
+        words = ("up", "--port", str(port), "--workers", "1")
+        ours = {
+            name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")
+        }
+        super().__init__(home, words, ours)
 
     def wait_ready(self) -> None:
-        eventually(lambda: self.ready.is_set() or self.process.poll() is not None, 420.0)
-        assert self.ready.is_set(), self.lines
+        def ready() -> bool:
+            return any(line.startswith("ready at") for line in self.lines)
 
-    def wait_ended(self) -> int:
-        code = self.process.wait(120)
-        self.reader.join()
-        return code
+        eventually(lambda: ready() or self.process.poll() is not None, 420.0)
+        assert ready(), self.lines
 
     def left(self) -> list[str]:
         """The processes that were started with our folders."""
         found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (folder / "environ").read_bytes() + (folder / "cmdline").read_bytes()
-                if str(self.home).encode() in words and int(folder.name) != self.process.pid:
-                    found.append(f"{folder.name} {(folder / 'comm').read_text().strip()}")
-            except OSError:
-                continue
+        for folder in self.started():
+            with contextlib.suppress(OSError):
+                found.append(f"{folder.name} {(folder / 'comm').read_text().strip()}")
         return found
 
     def report(self) -> str:

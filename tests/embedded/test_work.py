@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,8 +19,8 @@ from lastmile.embedded import programs
 from lastmile.embedded.children import Child, Program
 from lastmile.embedded.supervisor import Supervisor
 from lastmile.embedded.work import Work
+from tests.embedded.commanded import Commanded, eventually
 
-ROOT = Path(__file__).parents[2]
 # Ends half a second after it is told to, and says when it does.
 SLOW = """
 import signal, sys, time
@@ -33,65 +31,35 @@ def end(*_):
 signal.signal(signal.SIGTERM, end)
 print(sys.argv[1], "begins", flush=True)
 while True:
-    time.sleep(60)
+    signal.pause()
 """
 
 
-def eventually(ask: Callable[[], object], seconds: float = 60.0, told: Callable[[], object] = str) -> None:
-    deadline = time.monotonic() + seconds
-    while not ask():
-        assert time.monotonic() < deadline, f"not within {seconds} s\n{told()}"
-        time.sleep(0.05)
-
-
-class Working:
-    """One `manage.py work` with folders of its own, a broker, and nothing to start sandboxes with."""
+class Working(Commanded):
+    """One `manage.py work` with a broker, and nothing to start sandboxes with."""
 
     def __init__(self, home: Path) -> None:
-        self.home = home
-        self.lines: list[str] = []
         self.redis_url = f"unix://{environment.redis_socket()}?db=7"
         env = dict(os.environ) | {
-            "LASTMILE_STATE": str(home / "state"),
-            "LASTMILE_RUN": str(home / "run"),
             "LASTMILE_CACHE": str(home / "cache"),
             "DATABASE_URL": "postgresql://lastmile:secret@127.0.0.1:1/lastmile",
             "REDIS_URL": self.redis_url,
             "LASTMILE_SECRET_KEY": "of this test",
         }
-        command = [sys.executable, str(ROOT / "manage.py"), "work", "--workers", "2"]
-        self.process = subprocess.Popen(
-            command, env=env, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-        self.reader = threading.Thread(target=self._read)
-        self.reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip())
+        super().__init__(home, ("work", "--workers", "2"), env)
 
     def serves(self) -> bool:
         with redis.Redis.from_url(self.redis_url) as client:
             return bool(client.exists("served:build"))
 
-    def wait_ended(self) -> int:
-        """Once nobody writes any more: the programs print where we do."""
-        code = self.process.wait(120)
-        self.reader.join()
-        return code
-
     def pids(self, word: str = "") -> list[int]:
         """Of the processes below it with `word` on their command line."""
         found = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                ours = str(self.home).encode() in (folder / "environ").read_bytes()
-                if ours and word.encode() in (folder / "cmdline").read_bytes():
+        for folder in self.started():
+            with contextlib.suppress(OSError):
+                if word.encode() in (folder / "cmdline").read_bytes():
                     found.append(int(folder.name))
-            except OSError:
-                continue
-        return [pid for pid in found if pid != self.process.pid]
+        return found
 
     def output(self) -> str:
         return "\n".join(self.lines[-40:])

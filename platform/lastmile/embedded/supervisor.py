@@ -7,6 +7,7 @@ import fcntl
 import os
 import signal
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ class Kept:
     again_at: float = 0.0
 
 
-class Supervisor:
+class Supervisor(ABC):
     """A kind of it says in `_bring_up` what it starts, and in which order."""
 
     # Names of the programs that the others use: they are ended when those have gone.
@@ -63,8 +64,9 @@ class Supervisor:
                 self.asked = True
                 self._bring_down()
 
+    @abstractmethod
     def _bring_up(self) -> None:
-        raise NotImplementedError
+        """Start what it keeps up, in order, and wait for what others need."""
 
     def _start(self, program: Program) -> Child:
         child = Child(program, self.logs)

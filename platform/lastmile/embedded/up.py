@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from lastmile import environment
 from lastmile.embedded import binaries, broker, database, programs
@@ -79,8 +80,7 @@ class Up(Supervisor):
             web.wait_ready(lambda: _site_answers(self.plan), 60.0)
         with self._step(f"{len(workers)} graders"):
             for number, child in enumerate(workers, 1):
-                name = programs.worker_name(number)
-                child.wait_ready(lambda name=name: _worker_answers(name), GRADER_SECONDS)  # type: ignore[misc]
+                child.wait_ready(partial(_worker_answers, programs.worker_name(number)), GRADER_SECONDS)
 
 
 def _check_port(host: str, port: int) -> None:
